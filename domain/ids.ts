@@ -1,0 +1,49 @@
+/** Business keys. Workflow ids are built and parsed here and nowhere else (design: nothing in an id is random). */
+export const TASK_QUEUE = { predict: "predict", score: "score", checkpoint: "checkpoint", signing: "signing" } as const;
+
+export const WORKFLOW = {
+  predictionRound: "predictionRound",
+  scoringWindow: "scoringWindow",
+  emissionCheckpoint: "emissionCheckpoint",
+  reconcile: "reconcile",
+  startWindows: "startWindows",
+} as const;
+
+export const UPDATE = { approve: "approve", retry: "retry", retryBlocked: "retryBlocked", void: "void" } as const;
+
+export interface RoundKey {
+  competition: string;
+  scopeKey: string;
+  dueMs: number;
+}
+
+export const roundId = (key: RoundKey): string => `round/${key.competition}/${key.scopeKey}/${key.dueMs}`;
+
+export function parseRoundId(id: string): RoundKey {
+  const match = /^round\/([^/]+)\/(.+)\/(\d+)$/.exec(id);
+  if (!match) throw new TypeError(`not a round id: ${id}`);
+  return { competition: match[1]!, scopeKey: match[2]!, dueMs: Number(match[3]) };
+}
+
+export const windowId = (competition: string, endMs: number): string => `window/${competition}/${endMs}`;
+export const checkpointWorkflowId = (competition: string, endMs: number): string =>
+  `checkpoint/${competition}/${endMs}`;
+export const reconcileId = (competition: string): string => `reconcile/${competition}`;
+export const windowScheduleId = (competition: string): string => `windows/${competition}`;
+export const checkpointScheduleId = (competition: string): string => `checkpoints/${competition}`;
+export const reconcileScheduleId = (competition: string): string => `reconciles/${competition}`;
+
+const stamp = (ms: number): string => new Date(ms).toISOString().replace(/[-:]/g, "").replace("T", "_").slice(0, 15);
+
+/** CKP_yyyymmdd_hhmmss of the period's end, UTC: the public id of a checkpoint. */
+export const checkpointId = (endMs: number): string => `CKP_${stamp(endMs)}`;
+export const predictionId = (round: string, modelId: string): string =>
+  `PRE_${round.slice("round/".length)}/${modelId}`;
+export const scoreId = (prediction: string, scorerHash: string): string =>
+  `SCR_${prediction.slice(4)}/${scorerHash.slice(0, 8)}`;
+export const inputId = (round: string): string => `INP_${round.slice("round/".length)}`;
+/** `revision` 0 is the first; a correction of the same window has the next one. */
+export const snapshotId = (modelId: string, endMs: number, revision: number): string =>
+  `SNAP_${modelId}_${endMs}${revision > 0 ? `_${revision}` : ""}`;
+export const cycleId = (endMs: number): string => `CYC_${endMs}`;
+export const leaderboardId = (endMs: number): string => `LBR_${endMs}`;
