@@ -1,0 +1,94 @@
+import type { Selectable } from "kysely";
+import { inputId } from "../domain/ids.ts";
+import type { CollectCounts } from "../domain/round.ts";
+import type { Database, Queryable } from "./database.ts";
+import { ensurePartitions } from "./partitions.ts";
+import { moveRound } from "./rounds.ts";
+import type { Predictions } from "./schema.ts";
+
+export type PredictionRow = Selectable<Predictions>;
+
+export interface NewPrediction {
+  id: string;
+  modelId: string;
+  deploymentId: string;
+  status: "PENDING" | "FAILED" | "TIMEOUT" | "ABSENT";
+  reason: string | null;
+  execTimeUs: number;
+  output: Record<string, unknown> | null;
+  meta: Record<string, unknown>;
+  performedAtMs: number;
+}
+
+export interface CollectedRound {
+  roundId: string;
+  scopeKey: string;
+  scope: Record<string, unknown>;
+  configId: string;
+  dueMs: number;
+  resolveAtMs: number;
+  /** null: nobody could be shown anything (a missed round) */
+  input: { data: unknown; hash: string } | null;
+  predictions: readonly NewPrediction[];
+  counts: CollectCounts;
+  missed?: string;
+}
+
+/**
+ * Everything a round collected, in one transaction: the input, a row per model, the round's new status.
+ * False: the round had been stored before, and nothing was changed.
+ */
+export async function storeCollected(db: Database, round: CollectedRound): Promise<boolean> {
+  await ensurePartitions(db, "predictions", round.dueMs, round.dueMs);
+  return db.transaction().execute(async (tx) => {
+    if (round.input) await insertInput(tx, round.roundId, round.input);
+    const moved = await moveRound(tx, round.roundId, "COLLECTING", round.missed === undefined ? "WAITING" : "MISSED", {
+      counts: round.counts,
+      ...(round.missed === undefined ? {} : { reason: round.missed }),
+      ...(round.input ? { inputId: inputId(round.roundId) } : {}),
+    });
+    if (moved) await insertPredictions(tx, round);
+    return moved;
+  });
+}
+
+const insertInput = (tx: Queryable, roundId: string, input: { data: unknown; hash: string }) =>
+  tx
+    .insertInto("inputs")
+    .values({ id: inputId(roundId), raw_data_jsonb: JSON.stringify(input.data), hash: input.hash })
+    .onConflict((c) => c.doNothing())
+    .execute();
+
+/** Rows of one round; a model that has one already keeps it. */
+export async function insertPredictions(tx: Queryable, round: Omit<CollectedRound, "input" | "counts" | "missed">): Promise<void> {
+  if (round.predictions.length === 0) return;
+  await tx
+    .insertInto("predictions")
+    .values(
+      round.predictions.map((p) => ({
+        id: p.id, round_id: round.roundId, model_id: p.modelId, deployment_id: p.deploymentId, prediction_config_id: round.configId,
+        scope_key: round.scopeKey, scope_jsonb: JSON.stringify(round.scope),
+        status: p.status, reason: p.reason, exec_time_us: p.execTimeUs,
+        inference_output_jsonb: p.output === null ? null : JSON.stringify(p.output), meta_jsonb: JSON.stringify(p.meta),
+        performed_at: new Date(p.performedAtMs), resolvable_at: new Date(round.resolveAtMs), due_at: new Date(round.dueMs),
+      })),
+    )
+    .onConflict((c) => c.doNothing())
+    .execute();
+}
+
+/** A round's rows, by model. */
+export const predictionsOf = (db: Queryable, round: { id: string; due_at: Date }): Promise<PredictionRow[]> =>
+  db.selectFrom("predictions").selectAll().where("round_id", "=", round.id).where("due_at", "=", round.due_at).orderBy("model_id").execute();
+
+/** Moves the rows of a round that wait for the truth; the others keep the status they were created with. */
+export async function settlePending(db: Queryable, round: { id: string; due_at: Date }, to: "UNRESOLVABLE", reason: string): Promise<void> {
+  await db
+    .updateTable("predictions")
+    .set({ status: to, reason })
+    .where("round_id", "=", round.id)
+    .where("due_at", "=", round.due_at)
+    .where("status", "=", "PENDING")
+    .execute();
+  await db.updateTable("inputs").set({ status: "EXPIRED" }).where("id", "=", inputId(round.id)).execute();
+}

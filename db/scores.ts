@@ -1,0 +1,121 @@
+import { sql } from "kysely";
+import { inputId } from "../domain/ids.ts";
+import type { Database, Queryable } from "./database.ts";
+import { ensurePartitions } from "./partitions.ts";
+import { moveRound, type RoundRow } from "./rounds.ts";
+
+export interface NewScore {
+  id: string;
+  predictionId: string;
+  modelId: string;
+  scorerHash: string;
+  result: Record<string, unknown>;
+  value: number | null;
+  pair: { predicted: number; actual: number } | null;
+  success: boolean;
+  failedReason: string | null;
+  /** the scorer refused this prediction however often it was asked */
+  deadLetter?: { error: string; attempts: number };
+}
+
+/**
+ * All scores of a round, its predictions' statuses and its own, in one transaction; each prediction in its own savepoint, so that
+ * one that the database refuses is FAILED with the reason and the others stand. False: the round had been scored before.
+ */
+export async function storeScores(db: Database, round: RoundRow, scores: readonly NewScore[]): Promise<boolean> {
+  await ensurePartitions(db, "scores", round.due_at.getTime(), round.due_at.getTime());
+  return db.transaction().execute(async (tx) => {
+    if (!(await moveRound(tx, round.id, "RESOLVED", "SCORED"))) return false;
+    for (const score of scores) await inSavepoint(tx, () => storeScore(tx, round, score), (error) => failPrediction(tx, round, score, { error, attempts: 1 }));
+    await tx.updateTable("inputs").set({ status: "RESOLVED" }).where("id", "=", inputId(round.id)).execute();
+    return true;
+  });
+}
+
+async function inSavepoint(tx: Queryable, work: () => Promise<void>, refused: (error: string) => Promise<void>): Promise<void> {
+  await sql`savepoint one_prediction`.execute(tx);
+  try {
+    await work();
+    await sql`release savepoint one_prediction`.execute(tx);
+  } catch (error) {
+    await sql`rollback to savepoint one_prediction`.execute(tx);
+    await refused(String(error));
+  }
+}
+
+async function storeScore(tx: Queryable, round: RoundRow, score: NewScore): Promise<void> {
+  if (score.deadLetter) return failPrediction(tx, round, score, score.deadLetter);
+  await tx
+    .insertInto("scores")
+    .values({
+      id: score.id, prediction_id: score.predictionId, round_id: round.id, model_id: score.modelId, due_at: round.due_at,
+      scorer_hash: score.scorerHash, result_jsonb: JSON.stringify(score.result), value: score.value,
+      predicted: score.pair?.predicted ?? null, actual: score.pair?.actual ?? null,
+      success: score.success, failed_reason: score.failedReason, resolved_at: round.resolve_at, window_end: null,
+    })
+    .onConflict((c) => c.doNothing())
+    .execute();
+  if (score.success) await setStatus(tx, round, score.modelId, "SCORED", null);
+}
+
+const setStatus = (tx: Queryable, round: RoundRow, modelId: string, status: "SCORED" | "FAILED", reason: string | null) =>
+  tx
+    .updateTable("predictions")
+    .set({ status, ...(reason === null ? {} : { reason }) })
+    .where("round_id", "=", round.id)
+    .where("model_id", "=", modelId)
+    .where("due_at", "=", round.due_at)
+    .where("status", "=", "PENDING")
+    .execute();
+
+async function failPrediction(tx: Queryable, round: RoundRow, score: NewScore, letter: { error: string; attempts: number }): Promise<void> {
+  const error = letter.error.replaceAll("\u0000", "").slice(0, 500);
+  await setStatus(tx, round, score.modelId, "FAILED", `the scorer refused it ${letter.attempts} times: ${error}`);
+  await tx
+    .insertInto("dead_letters")
+    .values({ prediction_id: score.predictionId, round_id: round.id, model_id: score.modelId, stage: "score", error, attempts: letter.attempts })
+    .onConflict((c) => c.doNothing())
+    .execute();
+}
+
+/** One model's counted scores in a window, in due order: aligned arrays for metrics, results for aggregation. */
+export interface CountedScore {
+  model_id: string;
+  round_id: string;
+  due_at: Date;
+  value: number | null;
+  predicted: number | null;
+  actual: number | null;
+  success: boolean;
+  result_jsonb: Record<string, unknown>;
+}
+
+/** Gives every score that no window has counted yet, resolved before `endMs`, to the window that ends there. Late scores come with the next. */
+export async function countScores(tx: Queryable, endMs: number): Promise<CountedScore[]> {
+  return tx
+    .updateTable("scores")
+    .set({ window_end: new Date(endMs) })
+    .where("window_end", "is", null)
+    .where("current", "=", true)
+    .where("resolved_at", "<", new Date(endMs))
+    .returning(["model_id", "round_id", "due_at", "value", "predicted", "actual", "success", "result_jsonb"])
+    .execute();
+}
+
+/** The newest `limit` pairs of a model since an instant, ascending by due time: what leaderboard metrics are computed from. */
+export async function recentPairs(db: Queryable, modelId: string, sinceMs: number, limit: number): Promise<{ value: number; predicted: number; actual: number }[]> {
+  const rows = await db
+    .selectFrom("scores")
+    .select(["value", "predicted", "actual"])
+    .where("model_id", "=", modelId)
+    .where("due_at", ">=", new Date(sinceMs))
+    .where("current", "=", true)
+    .where("success", "=", true)
+    .where("predicted", "is not", null)
+    .where("actual", "is not", null)
+    .where("value", "is not", null)
+    .orderBy("due_at", "desc")
+    .limit(limit)
+    .execute();
+  return rows.reverse() as { value: number; predicted: number; actual: number }[];
+}
