@@ -1,0 +1,132 @@
+import type { Client } from "@temporalio/client";
+import type { Logger } from "pino";
+import type { LoadedCompetition } from "../competitions/load.ts";
+import type { ScheduledScope } from "../competitions/competition.ts";
+import type { Database } from "../db/database.ts";
+import { insertRound, openRounds, roundSpan } from "../db/rounds.ts";
+import { roundId } from "../domain/ids.ts";
+import { type RoundInput, roundDeadline } from "../domain/round.ts";
+import { dueTimes, lastDue } from "../domain/schedule.ts";
+import type { FeedRecord } from "../feeds/feed.ts";
+import type { FleetClient } from "../models/client/fleet-client.ts";
+import { type Collector, tickCall } from "./collect.ts";
+import type { Market } from "./market.ts";
+import { startRoundWorkflow } from "./start.ts";
+
+export interface RoundClockDeps {
+  db: Database;
+  client: Client;
+  /** the competition's id in business keys */
+  crunchId: string;
+  loaded: LoadedCompetition;
+  market: Market;
+  fleet: FleetClient;
+  collector: Collector;
+  timeoutMs: number;
+  /** collect in-process beside the workflow; without it only the workflow's activity collects */
+  headStart: boolean;
+  log: Logger;
+  now?: () => number;
+}
+
+/** Begins the rounds that are due: on the record that closes a due time, or without one when the feed is late. */
+export interface RoundClock {
+  /** remembers where each scope stands and takes up rounds that an earlier process left */
+  resume(): Promise<void>;
+  onRecords(records: readonly FeedRecord[]): Promise<void>;
+  /** due times that no record announced; call several times a second */
+  sweep(): Promise<void>;
+  /** settles when no collection of this process is under way */
+  idle(): Promise<void>;
+}
+
+/** How long a due time waits for the record that closes it: the record's own length and this, at most half the deadline. */
+const LATE_RECORD_MS = 2_000;
+/** Older due times than the newest so many are left to reconcile, which records them. */
+const CATCH_UP_ROUNDS = 20;
+/** Rounds taken up at start: those whose deadline lasts are among the newest. */
+const RESUME_LIMIT = 500;
+
+export function createRoundClock(deps: RoundClockDeps): RoundClock {
+  const now = deps.now ?? Date.now;
+  const begun = new Map<string, number>();
+  const open = new Set<Promise<unknown>>();
+
+  const track = (work: Promise<unknown>): void => {
+    const entry = work.catch((error: unknown) => deps.log.error({ error: String(error) }, "left to the workflow and to reconcile")).finally(() => open.delete(entry));
+    open.add(entry);
+  };
+
+  const collect = (input: RoundInput, subject: string): void => {
+    if (deps.headStart) track(deps.collector.collect(input.roundId));
+    track(startRoundWorkflow(deps.client, { competition: deps.crunchId, subject, input, eager: true }));
+  };
+
+  const begin = async (scope: ScheduledScope, dueMs: number): Promise<void> => {
+    const input = inputOf(deps, scope, dueMs);
+    if (now() >= input.deadlineMs) return; // reconcile records it as missed
+    const isNew = await insertRound(deps.db, {
+      id: input.roundId, scopeKey: scope.scopeKey, scope: scope.scope, dueMs, deadlineMs: input.deadlineMs, resolveAtMs: input.resolveAtMs,
+      giveUpAtMs: input.resolveAtMs + scope.giveUpAfterMs, contractHash: deps.loaded.contractHash, status: "COLLECTING",
+    });
+    if (isNew) collect(input, scope.scope.subject);
+  };
+
+  const beginDue = async (scope: ScheduledScope, untilMs: number): Promise<boolean> => {
+    const since = begun.get(scope.scopeKey) ?? lastDue(scope, untilMs) - scope.everyMs;
+    const due = dueTimes(scope, since, untilMs);
+    if (due.length === 0) return false;
+    begun.set(scope.scopeKey, due.at(-1)!); // before any await: a sweep must not begin the same one
+    for (const dueMs of due.slice(-CATCH_UP_ROUNDS)) await begin(scope, dueMs);
+    return true;
+  };
+
+  const tick = (subject: string): void => {
+    const records = deps.market.asOf(subject, now());
+    const newest = records.at(-1);
+    if (!newest) return;
+    const { competition } = deps.loaded;
+    const input = competition.buildInput(subject, newest.tsFinal, records);
+    track(deps.fleet.callAll({ calls: [tickCall(competition, subject, input, newest)], deadlineMs: deps.timeoutMs }));
+  };
+
+  return {
+    resume: async () => {
+      for (const scope of deps.loaded.scopes) {
+        const span = await roundSpan(deps.db, scope.scopeKey);
+        if (span) begun.set(scope.scopeKey, Math.max(span.lastMs, lastDue(scope, now() - deps.timeoutMs) - scope.everyMs));
+      }
+      for (const round of (await openRounds(deps.db, RESUME_LIMIT)).filter((r) => r.status === "COLLECTING"))
+        collect(
+          { roundId: round.id, dueMs: round.due_at.getTime(), deadlineMs: round.deadline_at.getTime(), resolveAtMs: round.resolve_at.getTime() },
+          String(round.scope_jsonb.subject),
+        );
+    },
+    onRecords: async (records) => {
+      deps.market.add(records);
+      for (const subject of new Set(records.map((r) => r.subject))) {
+        const finalMs = deps.market.asOf(subject, now()).at(-1)?.tsFinal ?? 0;
+        const scopes = deps.loaded.scopes.filter((s) => s.scope.subject === subject);
+        const anyDue = await Promise.all(scopes.map((scope) => beginDue(scope, finalMs)));
+        if (!anyDue.includes(true)) tick(subject);
+      }
+    },
+    sweep: async () => {
+      const patience = Math.min(deps.market.granularityMs + LATE_RECORD_MS, deps.timeoutMs / 2);
+      for (const scope of deps.loaded.scopes) if (begun.has(scope.scopeKey)) await beginDue(scope, now() - patience);
+    },
+    idle: async () => {
+      while (open.size > 0) await Promise.allSettled(open);
+    },
+  };
+}
+
+function inputOf(deps: RoundClockDeps, scope: ScheduledScope, dueMs: number): RoundInput {
+  const resolveAtMs = dueMs + scope.resolveAfterMs;
+  return {
+    roundId: roundId({ competition: deps.crunchId, scopeKey: scope.scopeKey, dueMs }),
+    dueMs,
+    resolveAtMs,
+    deadlineMs: roundDeadline(dueMs, deps.timeoutMs, resolveAtMs),
+  };
+}

@@ -1,0 +1,93 @@
+import { Context } from "@temporalio/activity";
+import { ApplicationFailure } from "@temporalio/common";
+import type { Scope } from "../competitions/competition.ts";
+import type { LoadedCompetition } from "../competitions/load.ts";
+import type { Database } from "../db/database.ts";
+import { predictionsOf, settlePending } from "../db/predictions.ts";
+import { moveRound, type RoundRow, roundById } from "../db/rounds.ts";
+import { storeScores } from "../db/scores.ts";
+import { storeTruth, truthOf } from "../db/truths.ts";
+import type { RoundInput } from "../domain/round.ts";
+import type { CollectResult, Collector } from "./collect.ts";
+import type { Market } from "./market.ts";
+import { scorePredictions } from "./scorer.ts";
+
+const HEARTBEAT_MS = 1_000;
+
+/** On the queue of the predict role, where the models are connected. */
+export const createCollectActivities = ({ collector }: { collector: Collector }) => ({
+  async collect({ roundId }: RoundInput): Promise<CollectResult> {
+    const context = Context.current();
+    const beat = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
+    try {
+      return await collector.collect(roundId, context.cancellationSignal);
+    } finally {
+      clearInterval(beat);
+    }
+  },
+});
+export type CollectActivities = ReturnType<typeof createCollectActivities>;
+
+export interface ScoreDeps {
+  db: Database;
+  market: Market;
+  competition: LoadedCompetition;
+  now?: () => number;
+}
+
+/** How long to wait before asking again for a truth that is not there. */
+const TRUTH_RETRY = "1s";
+
+/** On the queue of the score role. */
+export function createScoreActivities({ db, market, competition: { competition, scorerHash }, now = Date.now }: ScoreDeps) {
+  return {
+    /** Stores what reality answered; returns the round's status. Retries by itself until the round's give-up time. */
+    async resolveTruth(roundId: string): Promise<string> {
+      const round = await mustHave(db, roundId);
+      if (round.status !== "WAITING") return round.status;
+      const { subject, ...scope } = round.scope_jsonb as Scope;
+      const [dueMs, resolveAtMs] = [round.due_at.getTime(), round.resolve_at.getTime()];
+      const resolution = competition.resolveTruth({
+        scope: { subject, ...scope }, dueMs, resolveAtMs, granularityMs: market.granularityMs,
+        knownUntilMs: (await market.knownUntil(subject)) ?? 0,
+        records: await market.between(subject, dueMs - market.granularityMs, resolveAtMs),
+      });
+      if ("unresolvable" in resolution) return giveUp(db, round, resolution.unresolvable);
+      if ("wait" in resolution) {
+        if (now() >= round.give_up_at.getTime()) return giveUp(db, round, resolution.wait);
+        throw ApplicationFailure.create({ type: "TruthNotReady", message: resolution.wait, nextRetryDelay: TRUTH_RETRY });
+      }
+      const truth = competition.truth.safeParse(resolution.resolved);
+      if (!truth.success) return giveUp(db, round, `the resolver's answer is refused: ${truth.error.message}`);
+      await db.transaction().execute(async (tx) => {
+        await storeTruth(tx, roundId, { result: truth.data, evidence: resolution.evidence });
+        await moveRound(tx, roundId, "WAITING", "RESOLVED");
+      });
+      return "RESOLVED";
+    },
+
+    /** Scores every prediction of a resolved round; returns the round's status. */
+    async scoreRound(roundId: string): Promise<string> {
+      const round = await mustHave(db, roundId);
+      if (round.status !== "RESOLVED") return round.status;
+      const truth = await truthOf(db, roundId);
+      if (!truth) throw ApplicationFailure.nonRetryable(`${roundId} is RESOLVED and has no truth`, "MissingTruth");
+      await storeScores(db, round, scorePredictions(competition, scorerHash, await predictionsOf(db, round), truth));
+      return (await mustHave(db, roundId)).status;
+    },
+  };
+}
+export type ScoreActivities = ReturnType<typeof createScoreActivities>;
+
+async function mustHave(db: Database, roundId: string): Promise<RoundRow> {
+  const round = await roundById(db, roundId);
+  if (!round) throw ApplicationFailure.nonRetryable(`no row for ${roundId}`, "UnknownRound");
+  return round;
+}
+
+async function giveUp(db: Database, round: RoundRow, reason: string): Promise<string> {
+  await db.transaction().execute(async (tx) => {
+    if (await moveRound(tx, round.id, "WAITING", "UNRESOLVABLE", { reason })) await settlePending(tx, round, "UNRESOLVABLE", reason);
+  });
+  return (await roundById(db, round.id))?.status ?? "UNRESOLVABLE";
+}

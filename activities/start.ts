@@ -1,0 +1,57 @@
+import { type Client, WorkflowExecutionAlreadyStartedError, type WorkflowStartOptions } from "@temporalio/client";
+import { defineSearchAttributeKey, SearchAttributeType, type SearchAttributePair } from "@temporalio/common";
+import { parseRoundId, TASK_QUEUE, WORKFLOW, windowId } from "../domain/ids.ts";
+import type { RoundInput } from "../domain/round.ts";
+import type { WindowSpan } from "./window.ts";
+
+export const SEARCH = {
+  competition: defineSearchAttributeKey("Competition", SearchAttributeType.KEYWORD),
+  subject: defineSearchAttributeKey("Subject", SearchAttributeType.KEYWORD),
+  resolveAt: defineSearchAttributeKey("ResolveAt", SearchAttributeType.DATETIME),
+};
+
+/** The reuse policy of every workflow with a business id: one that ended well is never run twice, one that was stopped may be resumed. */
+export const BY_BUSINESS_ID = { workflowIdConflictPolicy: "USE_EXISTING", workflowIdReusePolicy: "ALLOW_DUPLICATE_FAILED_ONLY" } as const;
+
+async function startOnce(client: Client, type: string, options: WorkflowStartOptions): Promise<void> {
+  await client.workflow.start(type, options).catch((error: unknown) => {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error; // it ended well before: nothing is left to do
+  });
+}
+
+export interface RoundStart {
+  competition: string;
+  subject: string;
+  input: RoundInput;
+  /** skips the queue where client and worker share a connection */
+  eager?: boolean;
+}
+
+/** A short workflow task timeout lets another worker take a round over while its deadline lasts. */
+const workflowTaskTimeout = (input: RoundInput): number => (input.deadlineMs - input.dueMs <= 1_000 ? 2_000 : 10_000);
+
+export const startRoundWorkflow = (client: Client, { competition, subject, input, eager }: RoundStart): Promise<void> =>
+  startOnce(client, WORKFLOW.predictionRound, {
+    ...BY_BUSINESS_ID,
+    taskQueue: TASK_QUEUE.predict,
+    workflowId: input.roundId,
+    args: [input],
+    workflowTaskTimeout: workflowTaskTimeout(input),
+    staticSummary: `${parseRoundId(input.roundId).scopeKey} due ${new Date(input.dueMs).toISOString()}`,
+    typedSearchAttributes: [
+      { key: SEARCH.competition, value: competition },
+      { key: SEARCH.subject, value: subject },
+      { key: SEARCH.resolveAt, value: new Date(input.resolveAtMs) },
+    ] as SearchAttributePair[],
+    ...(eager ? { requestEagerStart: true } : {}),
+  });
+
+export const startWindowWorkflow = (client: Client, competition: string, span: WindowSpan): Promise<void> =>
+  startOnce(client, WORKFLOW.scoringWindow, {
+    ...BY_BUSINESS_ID,
+    taskQueue: TASK_QUEUE.score,
+    workflowId: windowId(competition, span.endMs),
+    args: [span],
+    staticSummary: `window ending ${new Date(span.endMs).toISOString()}`,
+    typedSearchAttributes: [{ key: SEARCH.competition, value: competition }] as SearchAttributePair[],
+  });

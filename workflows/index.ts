@@ -1,0 +1,3 @@
+export { predictionRound } from "./prediction-round.ts";
+export { reconcile, startWindows } from "./reconcile.ts";
+export { scoringWindow } from "./scoring-window.ts";
