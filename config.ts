@@ -14,64 +14,117 @@ const count = (standard: number) => z.coerce.number().int().nonnegative().defaul
 const list = (standard: string[]) =>
   z
     .string()
-    .transform((v) => v.split(",").map((s) => s.trim()).filter(Boolean))
+    .transform((v) =>
+      v
+        .split(",")
+        .map((s) => s.trim())
+        .filter(Boolean),
+    )
     .default(standard);
 
 /** Every setting of the node. Names and defaults are the documented ones (docs/decisions.md); units are in the name. */
 export const schema = z.object({
   ALMANAC_DIR: z.string().min(1).default(".almanac").describe("folder of local state (database, chain, pid files)"),
-  LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error"]).default("info").describe("least severe line that is logged"),
+  LOG_LEVEL: z
+    .enum(["trace", "debug", "info", "warn", "error"])
+    .default("info")
+    .describe("least severe line that is logged"),
   LOG_PRETTY: flag(false).describe("logs for people instead of JSON lines"),
 
-  COMPETITION: z.string().min(1).default("competitions/realtime/competition.ts").describe("module that exports the competition contract"),
-  CRUNCH_ID: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "lower-case letters, digits and dashes").default("starter-challenge").describe("name of the competition; part of every id"),
+  COMPETITION: z
+    .string()
+    .min(1)
+    .default("competitions/realtime/competition.ts")
+    .describe("module that exports the competition contract"),
+  CRUNCH_ID: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "lower-case letters, digits and dashes")
+    .default("starter-challenge")
+    .describe("name of the competition; part of every id"),
   CRUNCH_PUBKEY: z.string().default("").describe("address of the competition on chain"),
-  NETWORK: z.string().toUpperCase().pipe(z.enum(["LOCAL", "DEVNET", "TESTNET", "MAINNET"])).default("DEVNET").describe("chain that pays; LOCAL approves by itself"),
+  NETWORK: z
+    .string()
+    .toUpperCase()
+    .pipe(z.enum(["LOCAL", "DEVNET", "TESTNET", "MAINNET"]))
+    .default("DEVNET")
+    .describe("chain that pays; LOCAL approves by itself"),
 
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional().describe("PostgreSQL; unset: npm start runs one of its own"),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/ })
+    .optional()
+    .describe("PostgreSQL; unset: npm start runs one of its own"),
   TEMPORAL_ADDRESS: z.string().default("localhost:7233").describe("Temporal frontend, host:port"),
   TEMPORAL_NAMESPACE: z.string().min(1).default("almanac").describe("namespace of rounds and windows"),
-  TEMPORAL_CHECKPOINT_NAMESPACE: z.string().min(1).default("almanac-checkpoints").describe("namespace of checkpoints, kept at least 90 days"),
+  TEMPORAL_CHECKPOINT_NAMESPACE: z
+    .string()
+    .min(1)
+    .default("almanac-checkpoints")
+    .describe("namespace of checkpoints, kept at least 90 days"),
   TEMPORAL_UI_URL: z.url().default("http://localhost:8233").describe("where links to histories point"),
 
   FEED_SOURCE: z.string().min(1).default("pyth").describe("pyth, binance, replay or synthetic"),
   FEED_SUBJECTS: list(["BTC"]).describe("subjects, comma separated"),
   FEED_KIND: z.enum(["candle", "tick", "trade"]).default("candle").describe("what a feed record is"),
-  FEED_GRANULARITY: z.string().regex(/^\d+(ms|s|m|h|d)$/, "a number and ms, s, m, h or d").default("1s").describe("time one record covers"),
+  FEED_GRANULARITY: z
+    .string()
+    .regex(/^\d+(ms|s|m|h|d)$/, "a number and ms, s, m, h or d")
+    .default("1s")
+    .describe("time one record covers"),
   FEED_BACKFILL_MINUTES: count(180).describe("history fetched when the database has none"),
   FEED_CANDLES_WINDOW: positive(120).describe("records per subject that models see"),
   FEED_RECORD_TTL_DAYS: positive(90).describe("feed records are kept this long"),
 
-  MODEL_BASE_CLASSNAME: z.string().regex(/^[A-Za-z_][\w.]*$/).default("tracker.TrackerBase").describe("dotted name of the class that models extend"),
+  MODEL_BASE_CLASSNAME: z
+    .string()
+    .regex(/^[A-Za-z_][\w.]*$/)
+    .default("tracker.TrackerBase")
+    .describe("dotted name of the class that models extend"),
   MODEL_RUNNER_NODE_HOST: z.string().min(1).default("model-orchestrator").describe("host of the orchestrator"),
   MODEL_RUNNER_NODE_PORT: port(9091).describe("WebSocket port of the orchestrator"),
   MODEL_RUNNER_TIMEOUT_SECONDS: positive(60).describe("one deadline for a whole fan-out"),
-  MODEL_RUNNER_MAX_CONSECUTIVE_FAILURES: count(10).describe("a model is dropped at this many failures in a row; 0: never"),
-  MODEL_RUNNER_MAX_CONSECUTIVE_TIMEOUTS: count(10).describe("a model is dropped at this many timeouts in a row; 0: never"),
+  MODEL_RUNNER_MAX_CONSECUTIVE_FAILURES: count(10).describe(
+    "a model is dropped at this many failures in a row; 0: never",
+  ),
+  MODEL_RUNNER_MAX_CONSECUTIVE_TIMEOUTS: count(10).describe(
+    "a model is dropped at this many timeouts in a row; 0: never",
+  ),
   PREDICT_HEAD_START: flag(true).describe("collect begins beside the workflow instead of after it"),
 
   SCORE_INTERVAL_SECONDS: positive(60).describe("length of a scoring window"),
   CHECKPOINT_INTERVAL_SECONDS: positive(604_800).describe("length of a checkpoint's period"),
-  CHECKPOINT_ANCHOR: z.iso.datetime().default("2026-01-05T00:00:00Z").describe("an instant at which a period begins (a Monday)"),
+  CHECKPOINT_ANCHOR: z.iso
+    .datetime()
+    .default("2026-01-05T00:00:00Z")
+    .describe("an instant at which a period begins (a Monday)"),
   PAYOUT_POOL_LAMPORTS: z.coerce.bigint().nonnegative().default(1_000_000_000n).describe("paid out per checkpoint"),
 
   SOLANA_RPC_URL: z.url().optional().describe("chain endpoint; unset: npm start runs the dev chain"),
   SOLANA_KEYPAIR_PATH: z.string().optional().describe("key file that signs submissions, mode 0600"),
   COMPUTE_PROVIDER_PUBKEY: z.string().default("").describe("wallet of the compute provider"),
   DATA_PROVIDER_PUBKEY: z.string().default("").describe("wallet of the data provider"),
-  RECIPIENTS_FILE: z.string().optional().describe("crunchers {address, name, cruncherIndex} as JSON, where no chain list exists"),
+  RECIPIENTS_FILE: z
+    .string()
+    .optional()
+    .describe("crunchers {address, name, cruncherIndex} as JSON, where no chain list exists"),
 
   ORCHESTRATOR_HOST: z.string().default("127.0.0.1").describe("address the orchestrator listens on"),
   ORCHESTRATOR_PORT: port(9091).describe("WebSocket port that the orchestrator serves"),
   MODELS_FILE: z.string().default("models.yaml").describe("models that the local orchestrator runs"),
   RUNNER_PORT: port(50051).describe("first port of the model runner; one a model, upward"),
-  SANDBOX: z.enum(["auto", "required", "none"]).default("auto").describe("auto: the strongest at hand; required: refuse less; none: none"),
+  SANDBOX: z
+    .enum(["auto", "required", "none"])
+    .default("auto")
+    .describe("auto: the strongest at hand; required: refuse less; none: none"),
   PYTHON: z.string().default("python3").describe("interpreter for Python models, 3.10 or newer"),
 
   API_HOST: z.string().default("127.0.0.1").describe("address the API listens on"),
   REPORT_API_PORT: port(8000).describe("port of API and page"),
   REPORT_UI_PORT: port(3000).describe("second port of the same server; 0: none"),
-  API_KEY: z.string().min(16).optional().describe("key for writes and private reads; unset: reads open, writes from loopback"),
+  API_KEY: z
+    .string()
+    .min(16)
+    .optional()
+    .describe("key for writes and private reads; unset: reads open, writes from loopback"),
   API_READ_AUTH: flag(true).describe("false opens reads although API_KEY is set"),
   METRICS_PORT: port(9464).describe("first port of /metrics, livez and readyz of the roles"),
 
@@ -134,7 +187,9 @@ export function readConfig(env: Record<string, string> = environment()): Config 
   if (!parsed.success)
     for (const issue of parsed.error.issues) {
       const name = String(issue.path[0]);
-      problems.push(`${name}=${/KEY|PASSWORD|URL/.test(name) ? "…" : values[name]}: ${issue.message} (${schema.shape[name as keyof typeof schema.shape]?.description ?? ""})`);
+      problems.push(
+        `${name}=${/KEY|PASSWORD|URL/.test(name) ? "…" : values[name]}: ${issue.message} (${schema.shape[name as keyof typeof schema.shape]?.description ?? ""})`,
+      );
     }
   if (problems.length > 0 || !parsed.success) throw new ConfigError(problems);
   const options = Object.entries(env).filter(([name]) => name.startsWith("FEED_OPT_"));

@@ -11,7 +11,7 @@ import { type CollectCounts, NO_COUNTS } from "../domain/round.ts";
 import type { CallResult, FleetCall } from "../models/client/fleet.ts";
 import type { FleetClient } from "../models/client/fleet-client.ts";
 import { canonicalText } from "../proofs/canonical.ts";
-import { judge, type Judged } from "./judge.ts";
+import { type Judged, judge } from "./judge.ts";
 import type { Market } from "./market.ts";
 import { storeMissed } from "./missed.ts";
 
@@ -52,13 +52,17 @@ async function collectRound(deps: CollectorDeps, roundId: string, signal?: Abort
   if (!round) throw new Error(`no row for ${roundId}: a round is stored before it is collected`);
   if (round.status !== "COLLECTING") return stored(round);
   const now = deps.now ?? Date.now;
-  if (now() >= round.deadline_at.getTime()) return storeMissed(deps.db, round, "its deadline had passed when the collection began");
+  if (now() >= round.deadline_at.getTime())
+    return storeMissed(deps.db, round, "its deadline had passed when the collection began");
   const records = await recordsFor(deps.market, round);
   if (records.length === 0) return storeMissed(deps.db, round, "the feed had no data at the due time");
   return performRound(deps, round, records, signal);
 }
 
-const stored = (round: RoundRow): CollectResult => ({ status: round.status, counts: { ...NO_COUNTS, ...round.counts_jsonb } });
+const stored = (round: RoundRow): CollectResult => ({
+  status: round.status,
+  counts: { ...NO_COUNTS, ...round.counts_jsonb },
+});
 
 async function recordsFor(market: Market, round: RoundRow): Promise<MarketRecord[]> {
   const { subject } = round.scope_jsonb as Scope;
@@ -67,8 +71,17 @@ async function recordsFor(market: Market, round: RoundRow): Promise<MarketRecord
   return held.length > 0 ? held : market.asOfStored(subject, dueMs);
 }
 
-async function performRound(deps: CollectorDeps, round: RoundRow, records: readonly MarketRecord[], signal?: AbortSignal): Promise<CollectResult> {
-  const { db, fleet, competition: { competition } } = deps;
+async function performRound(
+  deps: CollectorDeps,
+  round: RoundRow,
+  records: readonly MarketRecord[],
+  signal?: AbortSignal,
+): Promise<CollectResult> {
+  const {
+    db,
+    fleet,
+    competition: { competition },
+  } = deps;
   const now = deps.now ?? Date.now;
   const scope = round.scope_jsonb as Scope;
   const input = competition.buildInput(scope.subject, round.due_at.getTime(), records);
@@ -86,27 +99,43 @@ async function performRound(deps: CollectorDeps, round: RoundRow, records: reado
     deps.onResult?.(last);
     judged.set(modelId, judge(competition, last));
   }
-  for (const model of models) if (!judged.has(model.id)) judged.set(model.id, notConnected(model.deployment_identifier));
+  for (const model of models)
+    if (!judged.has(model.id)) judged.set(model.id, notConnected(model.deployment_identifier));
   const counts = countOf(judged);
   const predictions = [...judged].map(([modelId, j]) => rowOf(round.id, modelId, j, performedAtMs));
   const first = await storeCollected(db, {
-    roundId: round.id, scopeKey: round.scope_key, scope, configId: `CFG_${round.scope_key}`,
-    dueMs: round.due_at.getTime(), resolveAtMs: round.resolve_at.getTime(),
+    roundId: round.id,
+    scopeKey: round.scope_key,
+    scope,
+    configId: `CFG_${round.scope_key}`,
+    dueMs: round.due_at.getTime(),
+    resolveAtMs: round.resolve_at.getTime(),
     input: { data: input, hash: createHash("sha256").update(canonicalText(input)).digest("hex") },
-    predictions, counts,
+    predictions,
+    counts,
   });
   deps.log.info({ round_id: round.id, ...counts, first }, "round collected");
   return first ? { status: "WAITING", counts } : stored((await roundById(db, round.id)) ?? round);
 }
 
 /** The key lets a model that has this record already, from another round, be spared a second delivery. */
-export const tickCall = (competition: Competition, subject: string, input: unknown, newest: MarketRecord): FleetCall => ({
+export const tickCall = (
+  competition: Competition,
+  subject: string,
+  input: unknown,
+  newest: MarketRecord,
+): FleetCall => ({
   method: competition.tickMethod,
   args: [{ type: "JSON", value: input }],
   key: `${subject}/${newest.tsEvent}`,
 });
 
-const VARIANT: Record<CallArgument["type"], "STRING" | "INT" | "DOUBLE" | "JSON"> = { STRING: "STRING", INT: "INT", FLOAT: "DOUBLE", JSON: "JSON" };
+const VARIANT: Record<CallArgument["type"], "STRING" | "INT" | "DOUBLE" | "JSON"> = {
+  STRING: "STRING",
+  INT: "INT",
+  FLOAT: "DOUBLE",
+  JSON: "JSON",
+};
 
 const predictCall = (competition: Competition, scope: Scope): FleetCall => ({
   method: competition.call.method,
@@ -114,17 +143,34 @@ const predictCall = (competition: Competition, scope: Scope): FleetCall => ({
 });
 
 const notConnected = (deploymentId: string): Judged => ({
-  status: "ABSENT", reason: "the model was not connected", deploymentId, execTimeUs: 0, output: null, outcome: "absent",
+  status: "ABSENT",
+  reason: "the model was not connected",
+  deploymentId,
+  execTimeUs: 0,
+  output: null,
+  outcome: "absent",
 });
 
 const countOf = (judged: ReadonlyMap<string, Judged>): CollectCounts => {
   const outcomes = [...judged.values()].map((j) => j.outcome);
   const count = (outcome: Judged["outcome"]): number => outcomes.filter((o) => o === outcome).length;
-  const counts = { answered: count("answered"), failed: count("failed"), timed_out: count("timed_out"), absent: count("absent") };
+  const counts = {
+    answered: count("answered"),
+    failed: count("failed"),
+    timed_out: count("timed_out"),
+    absent: count("absent"),
+  };
   return { called: counts.answered + counts.failed + counts.timed_out, ...counts };
 };
 
 const rowOf = (roundId: string, modelId: string, j: Judged, performedAtMs: number): NewPrediction => ({
-  id: predictionId(roundId, modelId), modelId, deploymentId: j.deploymentId, status: j.status, reason: j.reason,
-  execTimeUs: j.execTimeUs, output: j.output, meta: {}, performedAtMs,
+  id: predictionId(roundId, modelId),
+  modelId,
+  deploymentId: j.deploymentId,
+  status: j.status,
+  reason: j.reason,
+  execTimeUs: j.execTimeUs,
+  output: j.output,
+  meta: {},
+  performedAtMs,
 });

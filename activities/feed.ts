@@ -23,9 +23,14 @@ const RETRY_MS = 1_000;
 /** Fills the gap since the watermark, then stores what the feed delivers, until `signal` aborts. Storage that is away is waited for. */
 export async function ingest(deps: IngestionDeps, signal: AbortSignal): Promise<void> {
   const reached = new Map<string, number>();
-  for (const subject of deps.subscription.subjects) await untilDone(deps, signal, () => fillGap(deps, subject, (deps.now ?? Date.now)()));
+  for (const subject of deps.subscription.subjects)
+    await untilDone(deps, signal, () => fillGap(deps, subject, (deps.now ?? Date.now)()));
   await untilDone(deps, signal, () =>
-    deps.feed.listen(deps.subscription, (records) => untilDone(deps, signal, () => take(deps, records, reached)), signal),
+    deps.feed.listen(
+      deps.subscription,
+      (records) => untilDone(deps, signal, () => take(deps, records, reached)),
+      signal,
+    ),
   );
 }
 
@@ -61,7 +66,12 @@ async function store(deps: IngestionDeps, records: FeedRecord[]): Promise<void> 
 async function fillGap(deps: IngestionDeps, subject: string, untilMs: number): Promise<void> {
   const { subscription, feed } = deps;
   const step = stepOf(subscription);
-  const last = await watermark(deps.db, { source: feed.source, subject, kind: subscription.kind, granularity: subscription.granularity });
+  const last = await watermark(deps.db, {
+    source: feed.source,
+    subject,
+    kind: subscription.kind,
+    granularity: subscription.granularity,
+  });
   const nowMs = (deps.now ?? Date.now)();
   let startMs = last === null ? untilMs - deps.backfillMs : last + step;
   while (startMs < untilMs) {

@@ -41,9 +41,19 @@ export function createMarket(options: MarketOptions): Market {
   const { db, windowSize } = options;
   const duration = options.kind === "candle" ? granularityMs(options.granularity) : 0;
   const windows = new Map<string, RecordWindow<WindowedRecord>>();
-  const dimension = (subject: string): Dimension => ({ source: options.source, subject, kind: options.kind, granularity: options.granularity });
+  const dimension = (subject: string): Dimension => ({
+    source: options.source,
+    subject,
+    kind: options.kind,
+    granularity: options.granularity,
+  });
   const toMarket = (r: FeedRecord): WindowedRecord => ({
-    subject: r.subject, tsEvent: r.tsEvent, tsFinal: r.tsEvent + duration, eventId: r.eventId, values: r.values, segment: r.meta.segment ?? "",
+    subject: r.subject,
+    tsEvent: r.tsEvent,
+    tsFinal: r.tsEvent + duration,
+    eventId: r.eventId,
+    values: r.values,
+    segment: r.meta.segment ?? "",
   });
   const windowOf = (subject: string): RecordWindow<WindowedRecord> => {
     const window = windows.get(subject) ?? new RecordWindow<WindowedRecord>(windowSize);
@@ -56,12 +66,14 @@ export function createMarket(options: MarketOptions): Market {
   return {
     dimension,
     granularityMs: Math.max(duration, 1),
-    load: async (subject) => windowOf(subject).add(await newest(subject, { beforeMs: FAR_FUTURE_MS, limit: 2 * windowSize })),
+    load: async (subject) =>
+      windowOf(subject).add(await newest(subject, { beforeMs: FAR_FUTURE_MS, limit: 2 * windowSize })),
     add: (records) => {
       for (const record of records) windowOf(record.subject).add([toMarket(record)]);
     },
     asOf: (subject, instantMs) => windowOf(subject).asOf(instantMs),
-    asOfStored: async (subject, instantMs) => newestSegment(await newest(subject, { beforeMs: instantMs - duration + 1, limit: windowSize })),
+    asOfStored: async (subject, instantMs) =>
+      newestSegment(await newest(subject, { beforeMs: instantMs - duration + 1, limit: windowSize })),
     knownUntil: async (subject) => {
       const last = await watermark(db, dimension(subject));
       return last === null ? null : last + duration;

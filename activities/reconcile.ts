@@ -36,8 +36,14 @@ export function createReconcileActivities(deps: ReconcileDeps) {
       const rounds = await openRounds(db, PASS);
       for (const round of rounds)
         await startRoundWorkflow(client, {
-          competition: deps.competition, subject: String(round.scope_jsonb.subject),
-          input: { roundId: round.id, dueMs: round.due_at.getTime(), deadlineMs: round.deadline_at.getTime(), resolveAtMs: round.resolve_at.getTime() },
+          competition: deps.competition,
+          subject: String(round.scope_jsonb.subject),
+          input: {
+            roundId: round.id,
+            dueMs: round.due_at.getTime(),
+            deadlineMs: round.deadline_at.getTime(),
+            resolveAtMs: round.resolve_at.getTime(),
+          },
         });
       return rounds.length;
     },
@@ -66,18 +72,35 @@ async function recordMissed(deps: ReconcileDeps, scope: ScheduledScope, nowMs: n
   if (!span) return 0;
   const fromMs = Math.max(span.firstMs, lastDue(scope, nowMs - LOOK_BACK_MS));
   const toMs = nowMs - deps.timeoutMs; // later ones may still be run late
-  const due = await dueTimesWithoutRow(deps.db, scope.scopeKey, { fromMs: lastDue(scope, fromMs + scope.everyMs - 1), toMs, everyMs: scope.everyMs }, PASS);
+  const due = await dueTimesWithoutRow(
+    deps.db,
+    scope.scopeKey,
+    { fromMs: lastDue(scope, fromMs + scope.everyMs - 1), toMs, everyMs: scope.everyMs },
+    PASS,
+  );
   for (const dueMs of due) await missRound(deps, scope, dueMs, "no process was there to collect it");
   return due.length;
 }
 
 /** A row for a due time that nobody can run any more, and its ABSENT predictions. */
-export async function missRound(deps: Pick<ReconcileDeps, "db" | "competition" | "contractHash" | "timeoutMs">, scope: ScheduledScope, dueMs: number, reason: string): Promise<void> {
+export async function missRound(
+  deps: Pick<ReconcileDeps, "db" | "competition" | "contractHash" | "timeoutMs">,
+  scope: ScheduledScope,
+  dueMs: number,
+  reason: string,
+): Promise<void> {
   const id = roundId({ competition: deps.competition, scopeKey: scope.scopeKey, dueMs });
   const resolveAtMs = dueMs + scope.resolveAfterMs;
   await insertRound(deps.db, {
-    id, scopeKey: scope.scopeKey, scope: scope.scope, dueMs, resolveAtMs, deadlineMs: roundDeadline(dueMs, deps.timeoutMs, resolveAtMs),
-    giveUpAtMs: resolveAtMs + scope.giveUpAfterMs, contractHash: deps.contractHash, status: "COLLECTING",
+    id,
+    scopeKey: scope.scopeKey,
+    scope: scope.scope,
+    dueMs,
+    resolveAtMs,
+    deadlineMs: roundDeadline(dueMs, deps.timeoutMs, resolveAtMs),
+    giveUpAtMs: resolveAtMs + scope.giveUpAfterMs,
+    contractHash: deps.contractHash,
+    status: "COLLECTING",
   });
   const row = await roundById(deps.db, id);
   if (row?.status === "COLLECTING") await storeMissed(deps.db, row, reason);

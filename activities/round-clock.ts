@@ -1,7 +1,7 @@
 import type { Client } from "@temporalio/client";
 import type { Logger } from "pino";
-import type { LoadedCompetition } from "../competitions/load.ts";
 import type { ScheduledScope } from "../competitions/competition.ts";
+import type { LoadedCompetition } from "../competitions/load.ts";
 import type { Database } from "../db/database.ts";
 import { insertRound, openRounds, roundSpan } from "../db/rounds.ts";
 import { roundId } from "../domain/ids.ts";
@@ -27,6 +27,8 @@ export interface RoundClockDeps {
   headStart: boolean;
   log: Logger;
   now?: () => number;
+  /** from the record that closed a due time, just stored, to the commit of its round, seconds */
+  onCollected?: (seconds: number) => void;
 }
 
 /** Begins the rounds that are due: on the record that closes a due time, or without one when the feed is late. */
@@ -53,12 +55,16 @@ export function createRoundClock(deps: RoundClockDeps): RoundClock {
   const open = new Set<Promise<unknown>>();
 
   const track = (work: Promise<unknown>): void => {
-    const entry = work.catch((error: unknown) => deps.log.error({ error: String(error) }, "left to the workflow and to reconcile")).finally(() => open.delete(entry));
+    const entry = work
+      .catch((error: unknown) => deps.log.error({ error: String(error) }, "left to the workflow and to reconcile"))
+      .finally(() => open.delete(entry));
     open.add(entry);
   };
 
   const collect = (input: RoundInput, subject: string): void => {
-    if (deps.headStart) track(deps.collector.collect(input.roundId));
+    const began = performance.now();
+    if (deps.headStart)
+      track(deps.collector.collect(input.roundId).then(() => deps.onCollected?.((performance.now() - began) / 1_000)));
     track(startRoundWorkflow(deps.client, { competition: deps.crunchId, subject, input, eager: true }));
   };
 
@@ -66,8 +72,15 @@ export function createRoundClock(deps: RoundClockDeps): RoundClock {
     const input = inputOf(deps, scope, dueMs);
     if (now() >= input.deadlineMs) return; // reconcile records it as missed
     const isNew = await insertRound(deps.db, {
-      id: input.roundId, scopeKey: scope.scopeKey, scope: scope.scope, dueMs, deadlineMs: input.deadlineMs, resolveAtMs: input.resolveAtMs,
-      giveUpAtMs: input.resolveAtMs + scope.giveUpAfterMs, contractHash: deps.loaded.contractHash, status: "COLLECTING",
+      id: input.roundId,
+      scopeKey: scope.scopeKey,
+      scope: scope.scope,
+      dueMs,
+      deadlineMs: input.deadlineMs,
+      resolveAtMs: input.resolveAtMs,
+      giveUpAtMs: input.resolveAtMs + scope.giveUpAfterMs,
+      contractHash: deps.loaded.contractHash,
+      status: "COLLECTING",
     });
     if (isNew) collect(input, scope.scope.subject);
   };
@@ -94,11 +107,17 @@ export function createRoundClock(deps: RoundClockDeps): RoundClock {
     resume: async () => {
       for (const scope of deps.loaded.scopes) {
         const span = await roundSpan(deps.db, scope.scopeKey);
-        if (span) begun.set(scope.scopeKey, Math.max(span.lastMs, lastDue(scope, now() - deps.timeoutMs) - scope.everyMs));
+        if (span)
+          begun.set(scope.scopeKey, Math.max(span.lastMs, lastDue(scope, now() - deps.timeoutMs) - scope.everyMs));
       }
       for (const round of (await openRounds(deps.db, RESUME_LIMIT)).filter((r) => r.status === "COLLECTING"))
         collect(
-          { roundId: round.id, dueMs: round.due_at.getTime(), deadlineMs: round.deadline_at.getTime(), resolveAtMs: round.resolve_at.getTime() },
+          {
+            roundId: round.id,
+            dueMs: round.due_at.getTime(),
+            deadlineMs: round.deadline_at.getTime(),
+            resolveAtMs: round.resolve_at.getTime(),
+          },
           String(round.scope_jsonb.subject),
         );
     },

@@ -8,7 +8,7 @@ import { moveRound, type RoundRow, roundById } from "../db/rounds.ts";
 import { storeScores } from "../db/scores.ts";
 import { storeTruth, truthOf } from "../db/truths.ts";
 import type { RoundInput } from "../domain/round.ts";
-import type { CollectResult, Collector } from "./collect.ts";
+import type { Collector, CollectResult } from "./collect.ts";
 import type { Market } from "./market.ts";
 import { scorePredictions } from "./scorer.ts";
 
@@ -33,13 +33,21 @@ export interface ScoreDeps {
   market: Market;
   competition: LoadedCompetition;
   now?: () => number;
+  /** a round reached its last status */
+  onEnded?: (status: string) => void;
 }
 
 /** How long to wait before asking again for a truth that is not there. */
 const TRUTH_RETRY = "1s";
 
 /** On the queue of the score role. */
-export function createScoreActivities({ db, market, competition: { competition, scorerHash }, now = Date.now }: ScoreDeps) {
+export function createScoreActivities({
+  db,
+  market,
+  competition: { competition, scorerHash },
+  now = Date.now,
+  onEnded,
+}: ScoreDeps) {
   return {
     /** Stores what reality answered; returns the round's status. Retries by itself until the round's give-up time. */
     async resolveTruth(roundId: string): Promise<string> {
@@ -48,14 +56,21 @@ export function createScoreActivities({ db, market, competition: { competition, 
       const { subject, ...scope } = round.scope_jsonb as Scope;
       const [dueMs, resolveAtMs] = [round.due_at.getTime(), round.resolve_at.getTime()];
       const resolution = competition.resolveTruth({
-        scope: { subject, ...scope }, dueMs, resolveAtMs, granularityMs: market.granularityMs,
+        scope: { subject, ...scope },
+        dueMs,
+        resolveAtMs,
+        granularityMs: market.granularityMs,
         knownUntilMs: (await market.knownUntil(subject)) ?? 0,
         records: await market.between(subject, dueMs - market.granularityMs, resolveAtMs),
       });
       if ("unresolvable" in resolution) return giveUp(db, round, resolution.unresolvable);
       if ("wait" in resolution) {
         if (now() >= round.give_up_at.getTime()) return giveUp(db, round, resolution.wait);
-        throw ApplicationFailure.create({ type: "TruthNotReady", message: resolution.wait, nextRetryDelay: TRUTH_RETRY });
+        throw ApplicationFailure.create({
+          type: "TruthNotReady",
+          message: resolution.wait,
+          nextRetryDelay: TRUTH_RETRY,
+        });
       }
       const truth = competition.truth.safeParse(resolution.resolved);
       if (!truth.success) return giveUp(db, round, `the resolver's answer is refused: ${truth.error.message}`);
@@ -73,7 +88,9 @@ export function createScoreActivities({ db, market, competition: { competition, 
       const truth = await truthOf(db, roundId);
       if (!truth) throw ApplicationFailure.nonRetryable(`${roundId} is RESOLVED and has no truth`, "MissingTruth");
       await storeScores(db, round, scorePredictions(competition, scorerHash, await predictionsOf(db, round), truth));
-      return (await mustHave(db, roundId)).status;
+      const { status } = await mustHave(db, roundId);
+      onEnded?.(status);
+      return status;
     },
   };
 }
@@ -87,7 +104,8 @@ async function mustHave(db: Database, roundId: string): Promise<RoundRow> {
 
 async function giveUp(db: Database, round: RoundRow, reason: string): Promise<string> {
   await db.transaction().execute(async (tx) => {
-    if (await moveRound(tx, round.id, "WAITING", "UNRESOLVABLE", { reason })) await settlePending(tx, round, "UNRESOLVABLE", reason);
+    if (await moveRound(tx, round.id, "WAITING", "UNRESOLVABLE", { reason }))
+      await settlePending(tx, round, "UNRESOLVABLE", reason);
   });
   return (await roundById(db, round.id))?.status ?? "UNRESOLVABLE";
 }

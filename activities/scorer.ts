@@ -24,17 +24,43 @@ function askScorer(competition: Competition, output: unknown, truth: unknown): O
 }
 
 /** One score per prediction of a round: scored where there is an output, by the missing policy where there is none. */
-export function scorePredictions(competition: Competition, scorerHash: string, predictions: readonly PredictionRow[], truth: unknown): NewScore[] {
-  const outcomes = predictions.map((p) => (p.status === "PENDING" ? askScorer(competition, p.inference_output_jsonb, truth) : null));
+export function scorePredictions(
+  competition: Competition,
+  scorerHash: string,
+  predictions: readonly PredictionRow[],
+  truth: unknown,
+): NewScore[] {
+  const outcomes = predictions.map((p) =>
+    p.status === "PENDING" ? askScorer(competition, p.inference_output_jsonb, truth) : null,
+  );
   const values = outcomes.flatMap((o) => (o && "result" in o ? [o.result.value] : []));
   const worst = worstOf(values, competition.ranking.direction);
   return predictions.flatMap((p, i) => {
     const outcome = outcomes[i] ?? null;
     const base = { id: scoreId(p.id, scorerHash), predictionId: p.id, modelId: p.model_id, scorerHash };
     if (outcome && "result" in outcome)
-      return [{ ...base, result: outcome.result, value: outcome.result.value, pair: competition.pair(p.inference_output_jsonb, truth), success: true, failedReason: null }];
+      return [
+        {
+          ...base,
+          result: outcome.result,
+          value: outcome.result.value,
+          pair: competition.pair(p.inference_output_jsonb, truth),
+          success: true,
+          failedReason: null,
+        },
+      ];
     if (outcome)
-      return [{ ...base, result: {}, value: null, pair: null, success: false, failedReason: outcome.error, deadLetter: { error: outcome.error, attempts: TRIES } }];
+      return [
+        {
+          ...base,
+          result: {},
+          value: null,
+          pair: null,
+          success: false,
+          failedReason: outcome.error,
+          deadLetter: { error: outcome.error, attempts: TRIES },
+        },
+      ];
     return missingScore(competition, p, base, worst);
   });
 }
@@ -42,9 +68,23 @@ export function scorePredictions(competition: Competition, scorerHash: string, p
 const worstOf = (values: readonly number[], direction: "asc" | "desc"): number | null =>
   values.length === 0 ? null : values.reduce((a, b) => (direction === "desc" ? Math.min(a, b) : Math.max(a, b)));
 
-function missingScore(competition: Competition, p: PredictionRow, base: Pick<NewScore, "id" | "predictionId" | "modelId" | "scorerHash">, worst: number | null): NewScore[] {
+function missingScore(
+  competition: Competition,
+  p: PredictionRow,
+  base: Pick<NewScore, "id" | "predictionId" | "modelId" | "scorerHash">,
+  worst: number | null,
+): NewScore[] {
   const policy: MissingPolicy | undefined = competition.missing[p.status as keyof Competition["missing"]];
   const value = policy?.kind === "fixed" ? policy.value : policy?.kind === "worst-of-round" ? worst : null;
   if (value === null) return [];
-  return [{ ...base, result: { value, missing: p.status }, value, pair: null, success: false, failedReason: p.reason ?? p.status }];
+  return [
+    {
+      ...base,
+      result: { value, missing: p.status },
+      value,
+      pair: null,
+      success: false,
+      failedReason: p.reason ?? p.status,
+    },
+  ];
 }

@@ -1,6 +1,6 @@
 import { type Client, WorkflowExecutionAlreadyStartedError, type WorkflowStartOptions } from "@temporalio/client";
-import { defineSearchAttributeKey, SearchAttributeType, type SearchAttributePair } from "@temporalio/common";
-import { parseRoundId, TASK_QUEUE, WORKFLOW, windowId } from "../domain/ids.ts";
+import { defineSearchAttributeKey, type SearchAttributePair, SearchAttributeType } from "@temporalio/common";
+import { parseRoundId, taskQueue, WORKFLOW, windowId } from "../domain/ids.ts";
 import type { RoundInput } from "../domain/round.ts";
 import type { WindowSpan } from "./window.ts";
 
@@ -11,7 +11,10 @@ export const SEARCH = {
 };
 
 /** The reuse policy of every workflow with a business id: one that ended well is never run twice, one that was stopped may be resumed. */
-export const BY_BUSINESS_ID = { workflowIdConflictPolicy: "USE_EXISTING", workflowIdReusePolicy: "ALLOW_DUPLICATE_FAILED_ONLY" } as const;
+export const BY_BUSINESS_ID = {
+  workflowIdConflictPolicy: "USE_EXISTING",
+  workflowIdReusePolicy: "ALLOW_DUPLICATE_FAILED_ONLY",
+} as const;
 
 async function startOnce(client: Client, type: string, options: WorkflowStartOptions): Promise<void> {
   await client.workflow.start(type, options).catch((error: unknown) => {
@@ -33,7 +36,7 @@ const workflowTaskTimeout = (input: RoundInput): number => (input.deadlineMs - i
 export const startRoundWorkflow = (client: Client, { competition, subject, input, eager }: RoundStart): Promise<void> =>
   startOnce(client, WORKFLOW.predictionRound, {
     ...BY_BUSINESS_ID,
-    taskQueue: TASK_QUEUE.predict,
+    taskQueue: taskQueue("predict", competition),
     workflowId: input.roundId,
     args: [input],
     workflowTaskTimeout: workflowTaskTimeout(input),
@@ -49,7 +52,7 @@ export const startRoundWorkflow = (client: Client, { competition, subject, input
 export const startWindowWorkflow = (client: Client, competition: string, span: WindowSpan): Promise<void> =>
   startOnce(client, WORKFLOW.scoringWindow, {
     ...BY_BUSINESS_ID,
-    taskQueue: TASK_QUEUE.score,
+    taskQueue: taskQueue("score", competition),
     workflowId: windowId(competition, span.endMs),
     args: [span],
     staticSummary: `window ending ${new Date(span.endMs).toISOString()}`,

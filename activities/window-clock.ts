@@ -20,7 +20,12 @@ export function windowEnd(clock: WindowClock, startMs: number, nowMs: number, ne
 }
 
 /** Writes a row for every window that has ended since the last one, and returns all that wait to be built, the oldest first. */
-export async function openDueWindows(db: Database, clock: WindowClock, nowMs: number, limit: number): Promise<WindowRow[]> {
+export async function openDueWindows(
+  db: Database,
+  clock: WindowClock,
+  nowMs: number,
+  limit: number,
+): Promise<WindowRow[]> {
   const last = await lastWindow(db);
   const began = last ? last.end_at.getTime() : await competitionStart(db);
   if (began === null) return [];

@@ -32,12 +32,22 @@ export function closeToClose(request: ResolveRequest): Resolution<ReturnTruth> {
   if (entry.segment !== exit.segment) return { unresolvable: "the series broke in between (the replay began anew)" };
   const entryPrice = price(entry);
   const resolvedPrice = price(exit);
-  if (!(entryPrice > 0 && resolvedPrice > 0)) return { unresolvable: `prices must be positive: ${entryPrice} and ${resolvedPrice}` };
+  if (!(entryPrice > 0 && resolvedPrice > 0))
+    return { unresolvable: `prices must be positive: ${entryPrice} and ${resolvedPrice}` };
   return {
-    resolved: { entry_price: entryPrice, resolved_price: resolvedPrice, profit: (resolvedPrice - entryPrice) / entryPrice },
+    resolved: {
+      entry_price: entryPrice,
+      resolved_price: resolvedPrice,
+      profit: (resolvedPrice - entryPrice) / entryPrice,
+    },
     evidence: { entry: evidenceOf(entry), exit: evidenceOf(exit) },
   };
 }
 
 const iso = (ms: number): string => new Date(ms).toISOString();
-const evidenceOf = (r: MarketRecord) => ({ subject: r.subject, ts_event: iso(r.tsEvent), ts_final: iso(r.tsFinal), price: price(r) });
+const evidenceOf = (r: MarketRecord) => ({
+  subject: r.subject,
+  ts_event: iso(r.tsEvent),
+  ts_final: iso(r.tsFinal),
+  price: price(r),
+});

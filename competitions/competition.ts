@@ -40,7 +40,10 @@ export interface PredictionCall {
   args: readonly CallArgument[];
 }
 
-export type Resolution<Truth> = { resolved: Truth; evidence: Record<string, unknown> } | { wait: string } | { unresolvable: string };
+export type Resolution<Truth> =
+  | { resolved: Truth; evidence: Record<string, unknown> }
+  | { wait: string }
+  | { unresolvable: string };
 
 export interface ResolveRequest {
   scope: Scope;

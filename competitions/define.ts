@@ -43,7 +43,11 @@ export function defineCompetition(own: Pick<Standard, "id" | "score"> & Partial<
     buildInput: buildMarketInput,
     resolveTruth: closeToClose,
     pair: (prediction, truth) => ({ predicted: prediction.value, actual: truth.profit }),
-    missing: { ABSENT: { kind: "worst-of-round" }, TIMEOUT: { kind: "worst-of-round" }, FAILED: { kind: "worst-of-round" } },
+    missing: {
+      ABSENT: { kind: "worst-of-round" },
+      TIMEOUT: { kind: "worst-of-round" },
+      FAILED: { kind: "worst-of-round" },
+    },
     metrics: ["ic", "mean_return", "hit_rate", "max_drawdown", "sortino_ratio"],
     windows: [
       { name: "score_recent", hours: 24 },

@@ -42,17 +42,23 @@ const sha256 = (text: string): string => createHash("sha256").update(text).diges
 
 async function sourcesOf(folder: string): Promise<Record<string, string>> {
   const names = (await readdir(folder)).filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts")).sort();
-  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name), "utf8")])));
+  return Object.fromEntries(
+    await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name), "utf8")])),
+  );
 }
 
 /** Imports the module at `path` (relative to the working directory) and checks what it exports; errors name the field. */
 export async function loadCompetition(path: string, subjects: readonly string[]): Promise<LoadedCompetition> {
   const file = resolve(path);
   const module = await import(pathToFileURL(file).href).catch((cause: unknown) => {
-    throw new Error(`COMPETITION=${path} cannot be loaded: ${String(cause)}. Give the path of a module that exports a competition.`, { cause });
+    throw new Error(
+      `COMPETITION=${path} cannot be loaded: ${String(cause)}. Give the path of a module that exports a competition.`,
+      { cause },
+    );
   });
   const shape = contract.safeParse(module.default);
-  if (!shape.success) throw new Error(`COMPETITION=${path}: the default export is not a competition: ${z.prettifyError(shape.error)}`);
+  if (!shape.success)
+    throw new Error(`COMPETITION=${path}: the default export is not a competition: ${z.prettifyError(shape.error)}`);
   const competition = module.default as Competition;
   const schedule = scopes.safeParse(competition.schedule(subjects));
   if (!schedule.success) throw new Error(`COMPETITION=${path}: schedule: ${z.prettifyError(schedule.error)}`);

@@ -1,7 +1,14 @@
 import { z } from "zod";
 import type { MarketRecord } from "./competition.ts";
 
-const candle = z.object({ ts: z.number(), open: z.number(), high: z.number(), low: z.number(), close: z.number(), volume: z.number() });
+const candle = z.object({
+  ts: z.number(),
+  open: z.number(),
+  high: z.number(),
+  low: z.number(),
+  close: z.number(),
+  volume: z.number(),
+});
 const tick = z.object({ ts: z.number(), price: z.number() });
 
 /** What `tick` receives; `candles_1m` keeps the name that existing models read, whatever the granularity is. */
@@ -24,7 +31,14 @@ export function buildMarketInput(subject: string, asOfMs: number, records: reado
     return { ...head, ticks: records.map((r) => ({ ts: seconds(r.tsEvent), price: r.values.price ?? Number.NaN })) };
   const candles = records.map(({ tsEvent, values: v }) => {
     const close = v.close ?? Number.NaN;
-    return { ts: seconds(tsEvent), open: v.open ?? close, high: v.high ?? close, low: v.low ?? close, close, volume: v.volume ?? 0 };
+    return {
+      ts: seconds(tsEvent),
+      open: v.open ?? close,
+      high: v.high ?? close,
+      low: v.low ?? close,
+      close,
+      volume: v.volume ?? 0,
+    };
   });
   return { ...head, candles_1m: candles };
 }

@@ -4,6 +4,7 @@ import {
   type CheckpointPhase,
   type CheckpointStatus,
   isLegal,
+  isSubmitted,
   isTrouble,
   publicStatus,
 } from "../domain/checkpoint.ts";
@@ -133,7 +134,7 @@ export async function transition(tx: Transaction<Schema>, step: Transition): Pro
       status: publicStatus(to),
       cause: isTrouble(to) || to === "VOID" ? step.cause : null,
       version: eb("version", "+", 1),
-      ...(txHash === null ? {} : { tx_hash: txHash }),
+      tx_hash: shownHash(to, txHash, eb.ref("tx_hash")),
       ...(to === "FINAL" ? { submitted_at: new Date() } : {}),
     }))
     .where("id", "=", checkpointId)
@@ -148,6 +149,10 @@ export async function transition(tx: Transaction<Schema>, step: Transition): Pro
     );
   return "moved";
 }
+
+/** A transaction is shown from the moment the cluster has seen it; one that a fork took back is not. */
+const shownHash = <T>(to: CheckpointPhase, txHash: string | null, current: T): T | string | null =>
+  to === "SEEN" || to === "FINAL" ? (txHash ?? current) : isSubmitted(to) ? current : null;
 
 /** Why a checkpoint that is already submitted does not go on (no phase of its own: SUBMITTED never goes back); null clears it. */
 export async function setCause(db: Queryable, id: string, cause: string | null): Promise<void> {

@@ -37,7 +37,9 @@ export async function migrate(db: Database): Promise<string[]> {
   const { error, results } = await migrator.migrateToLatest();
   if (error) {
     const failed = results?.find((r) => r.status === "Error")?.migrationName ?? "the migration";
-    throw new Error(`${failed} failed and was rolled back; nothing is half done. Cause: ${String(error)}`, { cause: error });
+    throw new Error(`${failed} failed and was rolled back; nothing is half done. Cause: ${String(error)}`, {
+      cause: error,
+    });
   }
   return (results ?? []).map((r) => r.migrationName);
 }

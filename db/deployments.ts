@@ -28,8 +28,12 @@ export async function recordFleet(db: Database, fleet: readonly AnnouncedModel[]
 
 async function recordModel(tx: Queryable, m: AnnouncedModel): Promise<void> {
   const columns = {
-    name: m.modelName, deployment_identifier: m.deploymentId, player_id: m.cruncherId, player_name: m.cruncherName,
-    state: "RUNNING", meta_jsonb: JSON.stringify(m.meta),
+    name: m.modelName,
+    deployment_identifier: m.deploymentId,
+    player_id: m.cruncherId,
+    player_name: m.cruncherName,
+    state: "RUNNING",
+    meta_jsonb: JSON.stringify(m.meta),
   };
   await tx
     .insertInto("models")
@@ -45,4 +49,10 @@ async function recordModel(tx: Queryable, m: AnnouncedModel): Promise<void> {
 
 /** Models that owe an answer in each round. */
 export const runningModels = (db: Queryable): Promise<{ id: string; deployment_identifier: string }[]> =>
-  db.selectFrom("models").select(["id", "deployment_identifier"]).where("state", "=", "RUNNING").where("virtual", "=", false).orderBy("id").execute();
+  db
+    .selectFrom("models")
+    .select(["id", "deployment_identifier"])
+    .where("state", "=", "RUNNING")
+    .where("virtual", "=", false)
+    .orderBy("id")
+    .execute();

@@ -46,10 +46,18 @@ export async function listenToFeed(options: FeedListenerOptions, signal: AbortSi
   }
 }
 
-async function handOn({ db, onStored }: FeedListenerOptions, dimension: Dimension, seen: Map<string, number>): Promise<void> {
+async function handOn(
+  { db, onStored }: FeedListenerOptions,
+  dimension: Dimension,
+  seen: Map<string, number>,
+): Promise<void> {
   const key = Object.values(dimension).join("/");
   const since = seen.get(key);
-  const records = await newestRecords(db, dimension, { beforeMs: FAR_FUTURE_MS, limit: since === undefined ? 1 : CATCH_UP, ...(since === undefined ? {} : { sinceMs: since }) });
+  const records = await newestRecords(db, dimension, {
+    beforeMs: FAR_FUTURE_MS,
+    limit: since === undefined ? 1 : CATCH_UP,
+    ...(since === undefined ? {} : { sinceMs: since }),
+  });
   if (records.length === 0) return;
   seen.set(key, records.at(-1)!.tsEvent);
   onStored(records); // the last one again where trades share its millisecond: windows take a record once

@@ -9,7 +9,12 @@ const dayOf = (ms: number): number => Math.floor(ms / DAY_MS);
 const known = new WeakMap<Database, Set<string>>();
 
 /** Makes the partitions that rows in [fromMs, toMs] need; remembered per database, so the usual call costs nothing. */
-export async function ensurePartitions(db: Database, table: PartitionedTable, fromMs: number, toMs: number): Promise<void> {
+export async function ensurePartitions(
+  db: Database,
+  table: PartitionedTable,
+  fromMs: number,
+  toMs: number,
+): Promise<void> {
   const seen = known.get(db) ?? new Set<string>();
   known.set(db, seen);
   for (let day = dayOf(fromMs); day <= dayOf(toMs); day++) {
@@ -22,7 +27,8 @@ export async function ensurePartitions(db: Database, table: PartitionedTable, fr
 
 /** Today and tomorrow, so that midnight finds its partitions made. Call on boot and every hour. */
 export async function preparePartitions(db: Database, nowMs: number): Promise<void> {
-  for (const table of ["feed_records", "predictions", "scores"] as const) await ensurePartitions(db, table, nowMs, nowMs + DAY_MS);
+  for (const table of ["feed_records", "predictions", "scores"] as const)
+    await ensurePartitions(db, table, nowMs, nowMs + DAY_MS);
 }
 
 async function createPartition(db: Database, table: PartitionedTable, day: number): Promise<void> {

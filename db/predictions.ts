@@ -1,10 +1,10 @@
-import type { Selectable } from "kysely";
+import { type Selectable, sql } from "kysely";
 import { inputId } from "../domain/ids.ts";
 import type { CollectCounts } from "../domain/round.ts";
 import type { Database, Queryable } from "./database.ts";
 import { ensurePartitions } from "./partitions.ts";
 import { moveRound } from "./rounds.ts";
-import type { Predictions } from "./schema.ts";
+import type { PredictionStatus, Predictions } from "./schema.ts";
 
 export type PredictionRow = Selectable<Predictions>;
 
@@ -60,17 +60,30 @@ const insertInput = (tx: Queryable, roundId: string, input: { data: unknown; has
     .execute();
 
 /** Rows of one round; a model that has one already keeps it. */
-export async function insertPredictions(tx: Queryable, round: Omit<CollectedRound, "input" | "counts" | "missed">): Promise<void> {
+export async function insertPredictions(
+  tx: Queryable,
+  round: Omit<CollectedRound, "input" | "counts" | "missed">,
+): Promise<void> {
   if (round.predictions.length === 0) return;
   await tx
     .insertInto("predictions")
     .values(
       round.predictions.map((p) => ({
-        id: p.id, round_id: round.roundId, model_id: p.modelId, deployment_id: p.deploymentId, prediction_config_id: round.configId,
-        scope_key: round.scopeKey, scope_jsonb: JSON.stringify(round.scope),
-        status: p.status, reason: p.reason, exec_time_us: p.execTimeUs,
-        inference_output_jsonb: p.output === null ? null : JSON.stringify(p.output), meta_jsonb: JSON.stringify(p.meta),
-        performed_at: new Date(p.performedAtMs), resolvable_at: new Date(round.resolveAtMs), due_at: new Date(round.dueMs),
+        id: p.id,
+        round_id: round.roundId,
+        model_id: p.modelId,
+        deployment_id: p.deploymentId,
+        prediction_config_id: round.configId,
+        scope_key: round.scopeKey,
+        scope_jsonb: JSON.stringify(round.scope),
+        status: p.status,
+        reason: p.reason,
+        exec_time_us: p.execTimeUs,
+        inference_output_jsonb: p.output === null ? null : JSON.stringify(p.output),
+        meta_jsonb: JSON.stringify(p.meta),
+        performed_at: new Date(p.performedAtMs),
+        resolvable_at: new Date(round.resolveAtMs),
+        due_at: new Date(round.dueMs),
       })),
     )
     .onConflict((c) => c.doNothing())
@@ -79,10 +92,21 @@ export async function insertPredictions(tx: Queryable, round: Omit<CollectedRoun
 
 /** A round's rows, by model. */
 export const predictionsOf = (db: Queryable, round: { id: string; due_at: Date }): Promise<PredictionRow[]> =>
-  db.selectFrom("predictions").selectAll().where("round_id", "=", round.id).where("due_at", "=", round.due_at).orderBy("model_id").execute();
+  db
+    .selectFrom("predictions")
+    .selectAll()
+    .where("round_id", "=", round.id)
+    .where("due_at", "=", round.due_at)
+    .orderBy("model_id")
+    .execute();
 
 /** Moves the rows of a round that wait for the truth; the others keep the status they were created with. */
-export async function settlePending(db: Queryable, round: { id: string; due_at: Date }, to: "UNRESOLVABLE", reason: string): Promise<void> {
+export async function settlePending(
+  db: Queryable,
+  round: { id: string; due_at: Date },
+  to: "UNRESOLVABLE",
+  reason: string,
+): Promise<void> {
   await db
     .updateTable("predictions")
     .set({ status: to, reason })
@@ -92,3 +116,68 @@ export async function settlePending(db: Queryable, round: { id: string; due_at: 
     .execute();
   await db.updateTable("inputs").set({ status: "EXPIRED" }).where("id", "=", inputId(round.id)).execute();
 }
+
+/** A prediction with its current score. */
+export interface ScoredPrediction {
+  model_id: string;
+  prediction_config_id: string;
+  scope_key: string;
+  scope_jsonb: Record<string, unknown>;
+  status: PredictionStatus;
+  reason: string | null;
+  performed_at: Date;
+  value: number | null;
+  success: boolean | null;
+  failed_reason: string | null;
+  scored_at: Date | null;
+}
+
+export interface PredictionFilter {
+  /** due times, half-open */
+  from: Date;
+  to: Date;
+  models?: readonly string[] | undefined;
+  scopeKey?: string | undefined;
+  status?: PredictionStatus | undefined;
+  /** true: only rows whose truth is known or will never come */
+  settledOnly: boolean;
+  limit: number;
+}
+
+/** The newest `limit` rows of a range, oldest first. Walks an index from the newest row back, so that the range's length costs nothing. */
+export async function listPredictions(db: Queryable, filter: PredictionFilter): Promise<ScoredPrediction[]> {
+  const newest = filter.models ? newestOfModels(filter, filter.models) : newestOfAll(filter);
+  const { rows } = await sql<ScoredPrediction>`
+    select p.model_id, p.prediction_config_id, p.scope_key, p.scope_jsonb, p.status, p.reason, p.performed_at,
+      s.value, s.success, s.failed_reason, s.scored_at
+    from (${newest}) p
+    left join lateral (
+      select value, success, failed_reason, scored_at from scores s
+      where s.round_id = p.round_id and s.model_id = p.model_id and s.due_at = p.due_at and s.current limit 1
+    ) s on true
+    order by p.due_at, p.model_id`.execute(db);
+  return rows;
+}
+
+const matching = (filter: PredictionFilter) => sql`
+  ${filter.scopeKey === undefined ? sql`true` : sql`p.scope_key = ${filter.scopeKey}`}
+  and ${filter.status === undefined ? sql`true` : sql`p.status = ${filter.status}`}
+  and ${filter.settledOnly ? sql`p.status <> 'PENDING'` : sql`true`}`;
+
+const newestOfAll = (filter: PredictionFilter) => sql`
+  select p.* from (
+    select id, due_at from rounds where due_at >= ${filter.from} and due_at < ${filter.to} order by due_at desc
+  ) r
+  join lateral (
+    select * from predictions p where p.round_id = r.id and p.due_at = r.due_at and ${matching(filter)}
+  ) p on true
+  order by r.due_at desc limit ${filter.limit}`;
+
+const newestOfModels = (filter: PredictionFilter, models: readonly string[]) => sql`
+  select p.* from unnest(${[...models]}::text[]) m (id)
+  cross join lateral (
+    select * from predictions p
+    where p.model_id = m.id and p.due_at >= ${filter.from} and p.due_at < ${filter.to} and ${matching(filter)}
+    order by p.due_at desc limit ${filter.limit}
+  ) p
+  order by p.due_at desc limit ${filter.limit}`;

@@ -1,8 +1,8 @@
+import type { Selectable } from "kysely";
 import { sql } from "kysely";
 import { type CollectCounts, ROUND_NEXT, type RoundStatus } from "../domain/round.ts";
 import type { Queryable } from "./database.ts";
 import type { Rounds } from "./schema.ts";
-import type { Selectable } from "kysely";
 
 export type RoundRow = Selectable<Rounds>;
 
@@ -25,9 +25,16 @@ export async function insertRound(db: Queryable, round: NewRound): Promise<boole
   const result = await db
     .insertInto("rounds")
     .values({
-      id: round.id, scope_key: round.scopeKey, scope_jsonb: JSON.stringify(round.scope),
-      due_at: new Date(round.dueMs), deadline_at: new Date(round.deadlineMs), resolve_at: new Date(round.resolveAtMs), give_up_at: new Date(round.giveUpAtMs),
-      status: round.status, reason: round.reason ?? null, contract_hash: round.contractHash,
+      id: round.id,
+      scope_key: round.scopeKey,
+      scope_jsonb: JSON.stringify(round.scope),
+      due_at: new Date(round.dueMs),
+      deadline_at: new Date(round.deadlineMs),
+      resolve_at: new Date(round.resolveAtMs),
+      give_up_at: new Date(round.giveUpAtMs),
+      status: round.status,
+      reason: round.reason ?? null,
+      contract_hash: round.contractHash,
       finished_at: round.status === "MISSED" ? new Date() : null,
     })
     .onConflict((c) => c.doNothing())
@@ -45,12 +52,23 @@ export interface RoundChange {
 }
 
 const STAMP: Partial<Record<RoundStatus, "collected_at" | "finished_at">> = {
-  WAITING: "collected_at", SCORED: "finished_at", MISSED: "finished_at", UNRESOLVABLE: "finished_at", VOIDED: "finished_at",
+  WAITING: "collected_at",
+  SCORED: "finished_at",
+  MISSED: "finished_at",
+  UNRESOLVABLE: "finished_at",
+  VOIDED: "finished_at",
 };
 
 /** Compare-and-set: moves a round only from the status that was seen; false: somebody else moved it. Throws where the table forbids the step. */
-export async function moveRound(db: Queryable, id: string, from: RoundStatus, to: RoundStatus, change: RoundChange = {}): Promise<boolean> {
-  if (!(ROUND_NEXT[from] as readonly string[]).includes(to)) throw new TypeError(`a round does not go from ${from} to ${to}`);
+export async function moveRound(
+  db: Queryable,
+  id: string,
+  from: RoundStatus,
+  to: RoundStatus,
+  change: RoundChange = {},
+): Promise<boolean> {
+  if (!(ROUND_NEXT[from] as readonly string[]).includes(to))
+    throw new TypeError(`a round does not go from ${from} to ${to}`);
   const stamp = STAMP[to];
   const result = await db
     .updateTable("rounds")
@@ -69,10 +87,32 @@ export async function moveRound(db: Queryable, id: string, from: RoundStatus, to
 
 /** Rounds whose work is not done, the oldest first. */
 export const openRounds = (db: Queryable, limit: number): Promise<RoundRow[]> =>
-  db.selectFrom("rounds").selectAll().where("status", "in", ["COLLECTING", "WAITING", "RESOLVED"]).orderBy("resolve_at").limit(limit).execute();
+  db
+    .selectFrom("rounds")
+    .selectAll()
+    .where("status", "in", ["COLLECTING", "WAITING", "RESOLVED"])
+    .orderBy("resolve_at")
+    .limit(limit)
+    .execute();
+
+/** How many rounds should have been scored by now and are not. */
+export async function overdueRounds(db: Queryable, dueBeforeMs: number): Promise<number> {
+  const row = await db
+    .selectFrom("rounds")
+    .select(sql<number>`count(*)::int`.as("count"))
+    .where("status", "in", ["COLLECTING", "WAITING", "RESOLVED"])
+    .where("resolve_at", "<", new Date(dueBeforeMs))
+    .executeTakeFirst();
+  return row?.count ?? 0;
+}
 
 /** Due times of a scope in [fromMs, toMs] that have no row, ascending. */
-export async function dueTimesWithoutRow(db: Queryable, scopeKey: string, cadence: { fromMs: number; toMs: number; everyMs: number }, limit: number): Promise<number[]> {
+export async function dueTimesWithoutRow(
+  db: Queryable,
+  scopeKey: string,
+  cadence: { fromMs: number; toMs: number; everyMs: number },
+  limit: number,
+): Promise<number[]> {
   if (cadence.fromMs > cadence.toMs) return [];
   const { rows } = await sql<{ due: Date }>`
     select due from generate_series(${new Date(cadence.fromMs)}::timestamptz, ${new Date(cadence.toMs)}::timestamptz, ${`${cadence.everyMs} milliseconds`}::interval) due
@@ -98,5 +138,28 @@ export async function competitionStart(db: Queryable): Promise<number | null> {
 }
 
 export async function recordContract(db: Queryable, hash: string, body: unknown): Promise<void> {
-  await db.insertInto("contracts").values({ hash, body_jsonb: JSON.stringify(body) }).onConflict((c) => c.doNothing()).execute();
+  await db
+    .insertInto("contracts")
+    .values({ hash, body_jsonb: JSON.stringify(body) })
+    .onConflict((c) => c.doNothing())
+    .execute();
+}
+
+export interface RoundFilter {
+  status?: RoundStatus | undefined;
+  scopeKey?: string | undefined;
+  /** due times, half-open */
+  since?: Date | undefined;
+  until?: Date | undefined;
+  limit: number;
+}
+
+/** Newest first by due time. */
+export function listRounds(db: Queryable, filter: RoundFilter): Promise<RoundRow[]> {
+  let query = db.selectFrom("rounds").selectAll().orderBy("due_at", "desc").orderBy("scope_key").limit(filter.limit);
+  if (filter.status) query = query.where("status", "=", filter.status);
+  if (filter.scopeKey) query = query.where("scope_key", "=", filter.scopeKey);
+  if (filter.since) query = query.where("due_at", ">=", filter.since);
+  if (filter.until) query = query.where("due_at", "<", filter.until);
+  return query.execute();
 }

@@ -4,7 +4,15 @@ type Json<T = Record<string, unknown>> = ColumnType<T, string, string>;
 type JsonDefault<T = Record<string, unknown>> = ColumnType<T, string | undefined, string>;
 type Now = ColumnType<Date, Date | undefined, Date>;
 
-export const ROUND_STATUS = ["COLLECTING", "WAITING", "RESOLVED", "SCORED", "MISSED", "UNRESOLVABLE", "VOIDED"] as const;
+export const ROUND_STATUS = [
+  "COLLECTING",
+  "WAITING",
+  "RESOLVED",
+  "SCORED",
+  "MISSED",
+  "UNRESOLVABLE",
+  "VOIDED",
+] as const;
 export type RoundStatus = (typeof ROUND_STATUS)[number];
 export type PredictionStatus = "PENDING" | "SCORED" | "FAILED" | "TIMEOUT" | "ABSENT" | "UNRESOLVABLE" | "VOIDED";
 
@@ -228,8 +236,20 @@ export interface MerkleNodes {
 
 export type CheckpointStatus = "PENDING" | "SUBMITTED" | "CLAIMABLE" | "PAID" | "VOID";
 export type CheckpointPhase =
-  | "SEALED" | "AWAITING_APPROVAL" | "PLANNED" | "SIGNED" | "SENT" | "SEEN" | "FINAL"
-  | "CLAIMABLE" | "PAYING" | "PAID" | "BLOCKED" | "CONFLICT" | "FAILED" | "VOID";
+  | "SEALED"
+  | "AWAITING_APPROVAL"
+  | "PLANNED"
+  | "SIGNED"
+  | "SENT"
+  | "SEEN"
+  | "FINAL"
+  | "CLAIMABLE"
+  | "PAYING"
+  | "PAID"
+  | "BLOCKED"
+  | "CONFLICT"
+  | "FAILED"
+  | "VOID";
 export interface Checkpoints {
   id: string;
   period_start: Date;

@@ -1,6 +1,6 @@
 import { type Selectable, sql } from "kysely";
 import type { Queryable } from "./database.ts";
-import type { Leaderboards, LeaderboardEntryRow, MerkleCycles, ScoringWindows, Snapshots } from "./schema.ts";
+import type { LeaderboardEntryRow, Leaderboards, MerkleCycles, ScoringWindows, Snapshots } from "./schema.ts";
 
 export type WindowRow = Selectable<ScoringWindows>;
 export type SnapshotRow = Selectable<Snapshots>;
@@ -24,7 +24,11 @@ export const openWindows = (db: Queryable, limit: number): Promise<WindowRow[]> 
   db.selectFrom("scoring_windows").selectAll().where("status", "=", "OPEN").orderBy("end_at").limit(limit).execute();
 
 /** Rounds that resolve inside the window and whose work is not done. */
-export async function unfinishedRounds(db: Queryable, startMs: number, endMs: number): Promise<{ id: string; give_up_at: Date }[]> {
+export async function unfinishedRounds(
+  db: Queryable,
+  startMs: number,
+  endMs: number,
+): Promise<{ id: string; give_up_at: Date }[]> {
   return db
     .selectFrom("rounds")
     .select(["id", "give_up_at"])
@@ -50,7 +54,13 @@ export async function nextResolveAt(db: Queryable, fromMs: number): Promise<numb
 
 /** Windows are committed in order: true where an earlier one is still open. */
 export async function earlierWindowOpen(db: Queryable, endMs: number): Promise<boolean> {
-  const row = await db.selectFrom("scoring_windows").select("end_at").where("status", "=", "OPEN").where("end_at", "<", new Date(endMs)).limit(1).executeTakeFirst();
+  const row = await db
+    .selectFrom("scoring_windows")
+    .select("end_at")
+    .where("status", "=", "OPEN")
+    .where("end_at", "<", new Date(endMs))
+    .limit(1)
+    .executeTakeFirst();
   return row !== undefined;
 }
 
@@ -82,9 +92,16 @@ export async function insertSnapshots(tx: Queryable, endMs: number, snapshots: r
     .insertInto("snapshots")
     .values(
       snapshots.map((s) => ({
-        id: s.id, model_id: s.modelId, window_end: new Date(endMs), period_start: new Date(s.periodStartMs), period_end: new Date(s.periodEndMs),
-        prediction_count: s.predictionCount, result_summary_jsonb: JSON.stringify(s.summary), meta_jsonb: JSON.stringify(s.meta),
-        content_hash: s.contentHash, supersedes: null,
+        id: s.id,
+        model_id: s.modelId,
+        window_end: new Date(endMs),
+        period_start: new Date(s.periodStartMs),
+        period_end: new Date(s.periodEndMs),
+        prediction_count: s.predictionCount,
+        result_summary_jsonb: JSON.stringify(s.summary),
+        meta_jsonb: JSON.stringify(s.meta),
+        content_hash: s.contentHash,
+        supersedes: null,
       })),
     )
     .execute();
@@ -110,10 +127,18 @@ export async function windowMeans(db: Queryable, sinceMs: number, untilMs: numbe
   return rows;
 }
 
-export async function insertLeaderboard(tx: Queryable, board: { id: string; endMs: number; entries: readonly LeaderboardEntryRow[]; meta: Record<string, unknown> }): Promise<void> {
+export async function insertLeaderboard(
+  tx: Queryable,
+  board: { id: string; endMs: number; entries: readonly LeaderboardEntryRow[]; meta: Record<string, unknown> },
+): Promise<void> {
   await tx
     .insertInto("leaderboards")
-    .values({ id: board.id, window_end: new Date(board.endMs), entries_jsonb: JSON.stringify(board.entries), meta_jsonb: JSON.stringify(board.meta) })
+    .values({
+      id: board.id,
+      window_end: new Date(board.endMs),
+      entries_jsonb: JSON.stringify(board.entries),
+      meta_jsonb: JSON.stringify(board.meta),
+    })
     .execute();
 }
 
@@ -123,16 +148,49 @@ export type CycleRow = Selectable<MerkleCycles>;
 export const lastCycle = (db: Queryable): Promise<CycleRow | undefined> =>
   db.selectFrom("merkle_cycles").selectAll().orderBy("window_end", "desc").limit(1).executeTakeFirst();
 
-export async function insertCycle(tx: Queryable, cycle: { id: string; endMs: number; previous: CycleRow | undefined; root: string; chainedRoot: string; count: number }): Promise<void> {
+export async function insertCycle(
+  tx: Queryable,
+  cycle: {
+    id: string;
+    endMs: number;
+    previous: CycleRow | undefined;
+    root: string;
+    chainedRoot: string;
+    count: number;
+  },
+): Promise<void> {
   await tx
     .insertInto("merkle_cycles")
     .values({
-      id: cycle.id, window_end: new Date(cycle.endMs), previous_cycle_id: cycle.previous?.id ?? null, previous_cycle_root: cycle.previous?.chained_root ?? null,
-      snapshots_root: cycle.root, chained_root: cycle.chainedRoot, snapshot_count: cycle.count,
+      id: cycle.id,
+      window_end: new Date(cycle.endMs),
+      previous_cycle_id: cycle.previous?.id ?? null,
+      previous_cycle_root: cycle.previous?.chained_root ?? null,
+      snapshots_root: cycle.root,
+      chained_root: cycle.chainedRoot,
+      snapshot_count: cycle.count,
     })
     .execute();
 }
 
 /** Names for the leaderboard's rows. */
-export const modelNames = (db: Queryable, ids: readonly string[]): Promise<{ id: string; name: string; player_name: string }[]> =>
-  ids.length === 0 ? Promise.resolve([]) : db.selectFrom("models").select(["id", "name", "player_name"]).where("id", "in", [...ids]).execute();
+export const modelNames = (
+  db: Queryable,
+  ids: readonly string[],
+): Promise<{ id: string; name: string; player_name: string }[]> =>
+  ids.length === 0
+    ? Promise.resolve([])
+    : db
+        .selectFrom("models")
+        .select(["id", "name", "player_name"])
+        .where("id", "in", [...ids])
+        .execute();
+
+export const lastCommittedWindow = (db: Queryable): Promise<WindowRow | undefined> =>
+  db
+    .selectFrom("scoring_windows")
+    .selectAll()
+    .where("status", "=", "COMMITTED")
+    .orderBy("end_at", "desc")
+    .limit(1)
+    .executeTakeFirst();

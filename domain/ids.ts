@@ -1,12 +1,20 @@
 /** Business keys. Workflow ids are built and parsed here and nowhere else (design: nothing in an id is random). */
 export const TASK_QUEUE = { predict: "predict", score: "score", checkpoint: "checkpoint", signing: "signing" } as const;
 
+export type QueueRole = keyof typeof TASK_QUEUE;
+/** A queue per role and competition: nodes that share a Temporal server never take each other's work. */
+export const taskQueue = (role: QueueRole, competition: string): string => `${TASK_QUEUE[role]}/${competition}`;
+/** Seen from a workflow on `own`: the queue of another role of the same node. */
+export const siblingQueue = (own: string, role: QueueRole): string =>
+  `${TASK_QUEUE[role]}${own.slice(own.indexOf("/"))}`;
+
 export const WORKFLOW = {
   predictionRound: "predictionRound",
   scoringWindow: "scoringWindow",
   emissionCheckpoint: "emissionCheckpoint",
   reconcile: "reconcile",
   startWindows: "startWindows",
+  startCheckpoints: "startCheckpoints",
 } as const;
 
 export const UPDATE = { approve: "approve", retry: "retry", retryBlocked: "retryBlocked", void: "void" } as const;

@@ -28,7 +28,7 @@ export interface Ranked extends Standing {
   rankingValue: number | null;
 }
 
-const valueOf = (standing: Standing, key: string): number | null =>
+const valueBy = (standing: Standing, key: string): number | null =>
   key in standing.windows ? standing.windows[key]!.value : (standing.metrics[key] ?? null);
 
 /** 0: ranked by value; 1: newcomers, ranked after; 2: nothing to rank by. */
@@ -40,7 +40,7 @@ const tier = (standing: Standing, value: number | null): number => (value === nu
  */
 export function rank(standings: readonly Standing[], rule: RankingRule): Ranked[] {
   const factor = rule.direction === "desc" ? -1 : 1;
-  const rows = standings.map((s) => ({ ...s, rank: 0, rankingValue: valueOf(s, rule.key) }));
+  const rows = standings.map((s) => ({ ...s, rank: 0, rankingValue: valueBy(s, rule.key) }));
   rows.sort(
     (a, b) =>
       tier(a, a.rankingValue) - tier(b, b.rankingValue) ||

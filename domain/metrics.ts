@@ -12,7 +12,9 @@ export interface ScoredSeries {
 export type Metric = (series: ScoredSeries) => number;
 
 /** The scored rounds of one model as aligned arrays; missing ones have no pair and are left out. */
-export function seriesOf(rows: readonly { predicted: number | null; actual: number | null; value: number | null }[]): ScoredSeries {
+export function seriesOf(
+  rows: readonly { predicted: number | null; actual: number | null; value: number | null }[],
+): ScoredSeries {
   const paired = rows.filter((r) => r.predicted !== null && r.actual !== null && r.value !== null);
   return {
     predicted: Float64Array.from(paired, (r) => r.predicted!),

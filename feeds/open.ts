@@ -13,8 +13,10 @@ export interface FeedSettings {
 /** FEED_OPT_file (a CSV; absent: the packaged S&P 500), FEED_OPT_speed, FEED_OPT_spacing=even|recorded, FEED_OPT_subject. */
 async function openReplay({ subjects, kind, options }: FeedSettings): Promise<Feed> {
   const speed = options.speed === undefined ? undefined : Number(options.speed);
-  if (speed !== undefined && !(speed > 0)) throw new FeedSettingError(`FEED_OPT_speed=${options.speed}: a positive number, recorded time per real time`);
-  if (options.spacing && !["even", "recorded"].includes(options.spacing)) throw new FeedSettingError(`FEED_OPT_spacing=${options.spacing}: even or recorded`);
+  if (speed !== undefined && !(speed > 0))
+    throw new FeedSettingError(`FEED_OPT_speed=${options.speed}: a positive number, recorded time per real time`);
+  if (options.spacing && !["even", "recorded"].includes(options.spacing))
+    throw new FeedSettingError(`FEED_OPT_spacing=${options.spacing}: even or recorded`);
   const read = { even: options.spacing === "even", candles: kind === "candle" };
   const series = options.file ? await fileSeries(options.file, read) : await packagedSeries();
   const subject = options.subject ?? subjects[0] ?? "SP500";
@@ -26,6 +28,7 @@ const SOURCES: Readonly<Record<string, (settings: FeedSettings) => Promise<Feed>
 /** Opens the feed that FEED_SOURCE names. */
 export async function openFeed(settings: FeedSettings): Promise<Feed> {
   const open = SOURCES[settings.source.toLowerCase()];
-  if (!open) throw new FeedSettingError(`FEED_SOURCE=${settings.source}: this version has ${Object.keys(SOURCES).join(", ")}`);
+  if (!open)
+    throw new FeedSettingError(`FEED_SOURCE=${settings.source}: this version has ${Object.keys(SOURCES).join(", ")}`);
   return open(settings);
 }

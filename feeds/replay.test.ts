@@ -38,9 +38,18 @@ describe("the packaged series", () => {
     const series = await packagedSeries();
     const feed = createReplayFeed({ series, subject: "SP500" });
     const seam = Math.ceil(T0 / series.spanMs) * series.spanMs;
-    const records = (await feed.fetch({ ...second, startMs: seam - 60_000, endMs: seam + 60_000, limit: 1_000 })).map(market);
+    const records = (await feed.fetch({ ...second, startMs: seam - 60_000, endMs: seam + 60_000, limit: 1_000 })).map(
+      market,
+    );
     const resolve = (dueMs: number) =>
-      closeToClose({ scope: { subject: "SP500" }, dueMs, resolveAtMs: dueMs + 20_000, granularityMs: 1_000, knownUntilMs: seam + 60_000, records });
+      closeToClose({
+        scope: { subject: "SP500" },
+        dueMs,
+        resolveAtMs: dueMs + 20_000,
+        granularityMs: 1_000,
+        knownUntilMs: seam + 60_000,
+        records,
+      });
     expect(resolve(seam - 10_000)).toEqual({ unresolvable: "the series broke in between (the replay began anew)" });
     expect(resolve(seam - 21_000)).toHaveProperty("resolved");
     expect(resolve(seam + 1_000)).toHaveProperty("resolved");
@@ -48,7 +57,11 @@ describe("the packaged series", () => {
 });
 
 const market = (r: FeedRecord): MarketRecord => ({
-  subject: r.subject, tsEvent: r.tsEvent, tsFinal: r.tsEvent + 1_000, values: r.values, segment: r.meta.segment ?? "",
+  subject: r.subject,
+  tsEvent: r.tsEvent,
+  tsFinal: r.tsEvent + 1_000,
+  values: r.values,
+  segment: r.meta.segment ?? "",
 });
 
 test("listening delivers each bar once, when it is final", async () => {
@@ -57,10 +70,14 @@ test("listening delivers each bar once, when it is final", async () => {
   const stop = new AbortController();
   const got: { record: FeedRecord; atMs: number }[] = [];
   const fast = { subjects: ["X"], kind: "candle", granularity: "20ms" };
-  await feed.listen(fast, async (records) => {
-    for (const record of records) got.push({ record, atMs: Date.now() });
-    if (got.length >= 10) stop.abort();
-  }, stop.signal);
+  await feed.listen(
+    fast,
+    async (records) => {
+      for (const record of records) got.push({ record, atMs: Date.now() });
+      if (got.length >= 10) stop.abort();
+    },
+    stop.signal,
+  );
   const times = got.map((g) => g.record.tsEvent);
   expect(new Set(times).size).toBe(times.length);
   expect(times).toEqual(times.map((_, i) => times[0]! + i * 20));
@@ -110,8 +127,14 @@ describe("settings that cannot work are refused with what to write instead", () 
     const feed = await openFeed({ ...base, options: { speed: "10" } });
     const ask = (s: typeof second) => feed.fetch({ ...s, startMs: 0, endMs: 1, limit: 1 });
     await expect(ask(second)).rejects.toThrow("set FEED_GRANULARITY=100ms");
-    await expect(ask({ ...second, granularity: "100ms", subjects: ["BTC"] })).rejects.toThrow("the replay has SP500, not BTC");
-    expect(() => parseSeries("ts,close\n2000,1\n1000,2\n", { even: false, candles: true })).toThrow("line 3: time goes backwards");
-    expect(() => parseSeries("ts,close\nyesterday,1\n1000,2\n", { even: false, candles: true })).toThrow('line 2: "yesterday" is no time');
+    await expect(ask({ ...second, granularity: "100ms", subjects: ["BTC"] })).rejects.toThrow(
+      "the replay has SP500, not BTC",
+    );
+    expect(() => parseSeries("ts,close\n2000,1\n1000,2\n", { even: false, candles: true })).toThrow(
+      "line 3: time goes backwards",
+    );
+    expect(() => parseSeries("ts,close\nyesterday,1\n1000,2\n", { even: false, candles: true })).toThrow(
+      'line 2: "yesterday" is no time',
+    );
   });
 });

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { granularityMs } from "../domain/granularity.ts";
-import { type Feed, type FeedRecord, FeedSettingError, type FeedSink, type FetchRequest, type Subscription } from "./feed.ts";
+import { type Feed, type FeedRecord, FeedSettingError, type FeedSink, type Subscription } from "./feed.ts";
 import type { RecordedEvent, Series } from "./series.ts";
 
 export interface ReplayOptions {
@@ -20,13 +20,15 @@ export function createReplayFeed(options: ReplayOptions): Feed {
   return {
     source: "replay",
     listSubjects: async () => [options.subject],
-    fetch: async (request) => recordsBetween(playback(options, request), request, request.startMs, request.endMs, request.limit),
+    fetch: async (request) =>
+      recordsBetween(playback(options, request), request, request.startMs, request.endMs, request.limit),
     listen: async (subscription, sink, signal) => {
       const tape = playback(options, subscription);
       let doneMs = now();
       while (!signal.aborted) {
         const untilMs = tape.nextFinal(doneMs);
-        while (now() < untilMs && !signal.aborted) // timers may fire a millisecond early
+        while (now() < untilMs && !signal.aborted)
+          // timers may fire a millisecond early
           await delay(untilMs - now(), undefined, { signal }).catch(() => undefined);
         if (signal.aborted) return;
         doneMs = await deliver(tape, subscription, sink, doneMs, now());
@@ -36,8 +38,20 @@ export function createReplayFeed(options: ReplayOptions): Feed {
 }
 
 /** Everything that became final in (fromMs, toMs], in one batch; returns the instant it reached. */
-async function deliver(tape: Tape, subscription: Subscription, sink: FeedSink, fromMs: number, toMs: number): Promise<number> {
-  const records = recordsBetween(tape, subscription, fromMs - tape.durationMs + 1, toMs - tape.durationMs + 1, Number.POSITIVE_INFINITY);
+async function deliver(
+  tape: Tape,
+  subscription: Subscription,
+  sink: FeedSink,
+  fromMs: number,
+  toMs: number,
+): Promise<number> {
+  const records = recordsBetween(
+    tape,
+    subscription,
+    fromMs - tape.durationMs + 1,
+    toMs - tape.durationMs + 1,
+    Number.POSITIVE_INFINITY,
+  );
   if (records.length > 0) await sink(records);
   return toMs;
 }
@@ -60,9 +74,14 @@ function playback(options: ReplayOptions, subscription: Subscription): Tape {
   const granularity = granularityMs(subscription.granularity);
   const speed = options.speed ?? (stepMs > 0 ? stepMs / granularity : 1);
   if (stepMs > 0 && Math.abs(stepMs / speed - granularity) > 0.5)
-    throw new FeedSettingError(`FEED_OPT_speed=${speed} makes a bar last ${stepMs / speed} ms: set FEED_GRANULARITY=${stepMs / speed}ms`);
+    throw new FeedSettingError(
+      `FEED_OPT_speed=${speed} makes a bar last ${stepMs / speed} ms: set FEED_GRANULARITY=${stepMs / speed}ms`,
+    );
   const unknown = subscription.subjects.filter((s) => s !== options.subject);
-  if (unknown.length > 0) throw new FeedSettingError(`the replay has ${options.subject}, not ${unknown.join(", ")}: set FEED_SUBJECTS or FEED_OPT_subject`);
+  if (unknown.length > 0)
+    throw new FeedSettingError(
+      `the replay has ${options.subject}, not ${unknown.join(", ")}: set FEED_SUBJECTS or FEED_OPT_subject`,
+    );
   const loopMs = Math.round(spanMs / speed);
   const durationMs = stepMs > 0 ? granularity : 0;
   const at = (loop: number, i: number): number => loop * loopMs + Math.round(events[i]!.offsetMs / speed);
@@ -72,7 +91,12 @@ function playback(options: ReplayOptions, subscription: Subscription): Tape {
     return i < events.length ? { loop, i } : { loop: loop + 1, i: 0 };
   };
   const tape: Tape = {
-    options, speed, loopMs, durationMs, at, seek,
+    options,
+    speed,
+    loopMs,
+    durationMs,
+    at,
+    seek,
     nextFinal: (afterMs) => {
       const { loop, i } = seek(afterMs - durationMs + 1);
       return at(loop, i) + durationMs;
@@ -93,14 +117,25 @@ function firstIndex(events: readonly RecordedEvent[], holds: (event: RecordedEve
   return low;
 }
 
-function recordsBetween(tape: Tape, subscription: Subscription, startMs: number, endMs: number, limit: number): FeedRecord[] {
+function recordsBetween(
+  tape: Tape,
+  subscription: Subscription,
+  startMs: number,
+  endMs: number,
+  limit: number,
+): FeedRecord[] {
   const records: FeedRecord[] = [];
   let { loop, i } = tape.seek(startMs);
   while (records.length < limit && tape.at(loop, i) < endMs) {
     const event = tape.options.series.events[i]!;
     records.push({
-      source: "replay", subject: tape.options.subject, kind: subscription.kind, granularity: subscription.granularity,
-      tsEvent: tape.at(loop, i), eventId: event.eventId, values: event.values,
+      source: "replay",
+      subject: tape.options.subject,
+      kind: subscription.kind,
+      granularity: subscription.granularity,
+      tsEvent: tape.at(loop, i),
+      eventId: event.eventId,
+      values: event.values,
       meta: { segment: String(loop), recorded: event.recorded },
     });
     i++;

@@ -36,7 +36,8 @@ const numbersOf = (row: Record<string, string>, skip: readonly string[]): Record
 
 function timeOf(text: string, line: number): number {
   const ms = /^\d+$/.test(text) ? Number(text) : Date.parse(text);
-  if (!Number.isFinite(ms)) throw new FeedSettingError(`replay file, line ${line}: "${text}" is no time (epoch ms or ISO 8601)`);
+  if (!Number.isFinite(ms))
+    throw new FeedSettingError(`replay file, line ${line}: "${text}" is no time (epoch ms or ISO 8601)`);
   return ms;
 }
 
@@ -45,7 +46,8 @@ function smallestStep(times: readonly number[]): number {
   let step = Number.POSITIVE_INFINITY;
   for (let i = 1; i < times.length; i++) {
     const distance = times[i]! - times[i - 1]!;
-    if (distance < 0) throw new FeedSettingError(`replay file, line ${i + 2}: time goes backwards; sort the file by time`);
+    if (distance < 0)
+      throw new FeedSettingError(`replay file, line ${i + 2}: time goes backwards; sort the file by time`);
     if (distance > 0) step = Math.min(step, distance);
   }
   return step;
@@ -59,14 +61,17 @@ export function parseSeries(csv: string, options: { even: boolean; candles: bool
   const rows = z.array(rowSchema).parse(parse(csv, { columns: true, skip_empty_lines: true, trim: true }));
   const columns = Object.keys(rows[0] ?? {});
   const timeColumn = columns.find((c) => TIME_COLUMNS.includes(c.toLowerCase()));
-  if (rows.length < 2 || !timeColumn) throw new FeedSettingError(`replay file: needs two rows and a column ${TIME_COLUMNS.join(", ")}; has ${columns.join(", ")}`);
+  if (rows.length < 2 || !timeColumn)
+    throw new FeedSettingError(
+      `replay file: needs two rows and a column ${TIME_COLUMNS.join(", ")}; has ${columns.join(", ")}`,
+    );
   const idColumn = options.candles ? undefined : columns.find((c) => ID_COLUMNS.includes(c.toLowerCase()));
   const times = rows.map((row, i) => timeOf(row[timeColumn]!, i + 2));
   const step = options.even ? EVEN_STEP_MS : smallestStep(times);
   const skip = idColumn ? [timeColumn, idColumn] : [timeColumn];
   const events = rows.map((row, i) => ({
     offsetMs: options.even ? i * step : times[i]! - times[0]!,
-    eventId: options.candles ? "" : (idColumn ? row[idColumn]! : String(i)),
+    eventId: options.candles ? "" : idColumn ? row[idColumn]! : String(i),
     values: numbersOf(row, skip),
     recorded: row[timeColumn]!,
   }));
@@ -76,7 +81,10 @@ export function parseSeries(csv: string, options: { even: boolean; candles: bool
 /** The S&P 500, daily bars since 2000, as an npm package ships it; placed one second apart. */
 export async function packagedSeries(): Promise<Series> {
   const entry = createRequire(import.meta.url).resolve("vega-datasets"); // its exports hide the data folder
-  return parseSeries(await readFile(join(dirname(entry), "..", "data", "sp500-2000.csv"), "utf8"), { even: true, candles: true });
+  return parseSeries(await readFile(join(dirname(entry), "..", "data", "sp500-2000.csv"), "utf8"), {
+    even: true,
+    candles: true,
+  });
 }
 
 export async function fileSeries(path: string, options: { even: boolean; candles: boolean }): Promise<Series> {

@@ -24,7 +24,10 @@ async function isFresh(file: string): Promise<boolean> {
 /** The workflow code in one file, built when it is absent or older than its sources. */
 export async function workflowBundle(file: string): Promise<{ codePath: string }> {
   if (!(await isFresh(file))) {
-    const { code } = await bundleWorkflowCode({ workflowsPath: join(ROOT, "workflows", "index.ts"), logger: new DefaultLogger("WARN") });
+    const { code } = await bundleWorkflowCode({
+      workflowsPath: join(ROOT, "workflows", "index.ts"),
+      logger: new DefaultLogger("WARN"),
+    });
     await mkdir(dirname(file), { recursive: true });
     await writeFile(`${file}.${process.pid}`, code);
     await rename(`${file}.${process.pid}`, file); // whole or not at all: several roles may build at once

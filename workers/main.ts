@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { inspect } from "node:util";
 import { type Logger, pino } from "pino";
 import { loadCompetition } from "../competitions/load.ts";
 import { type Config, ConfigError, readConfig } from "../config.ts";
@@ -6,6 +7,7 @@ import { type Database, migrate, openDatabase } from "../db/database.ts";
 import { listenToFeed } from "../db/feed-listener.ts";
 import type { FeedRecord } from "../feeds/feed.ts";
 import type { Role, RoleContext } from "./context.ts";
+import { serveHealth } from "./health.ts";
 import { bridgeTemporalLog, connectTemporal } from "./temporal.ts";
 
 export const ROLES = ["feed", "predict", "score", "checkpoint", "report", "orchestrator"] as const;
@@ -19,7 +21,8 @@ const EXIT_CONFIG = 3;
 export function parseRoles(text: string | undefined): RoleName[] {
   const names = (text ?? "").split(",").filter(Boolean);
   const wrong = names.filter((name) => !(ROLES as readonly string[]).includes(name));
-  if (names.length === 0 || wrong.length > 0) throw new ConfigError([`roles "${text ?? ""}": name one or more of ${ROLES.join(", ")}, comma separated`]);
+  if (names.length === 0 || wrong.length > 0)
+    throw new ConfigError([`roles "${text ?? ""}": name one or more of ${ROLES.join(", ")}, comma separated`]);
   return names as RoleName[];
 }
 
@@ -31,11 +34,20 @@ async function main(): Promise<void> {
   const stopped = stopSignal();
   await using open = new AsyncDisposableStack();
   const roles = await Promise.race([startRoles(names, config, log, open), stopped.then(() => [])]);
+  open.use(await serveRoles(roles, config, log));
   if (roles.length > 0) log.info({ roles: names }, "ready");
   await Promise.race([stopped, ...roles.map((role) => role.run())]);
   log.info("draining");
   setTimeout(() => process.exit(1), DRAIN_LIMIT_MS).unref();
   for (const role of roles.toReversed()) await role.drain();
+}
+
+/** /metrics, livez and readyz of this process. */
+async function serveRoles(roles: readonly Role[], config: Config, log: Logger): Promise<AsyncDisposable> {
+  const check = (role: Role) => async () => (await role.missing()).join("; ") || null;
+  const checks = Object.fromEntries(roles.map((role) => [role.name, check(role)]));
+  const health = await serveHealth({ host: config.API_HOST, port: config.METRICS_PORT, checks, log });
+  return { [Symbol.asyncDispose]: () => health.close() };
 }
 
 const stopSignal = (): Promise<void> =>
@@ -44,7 +56,8 @@ const stopSignal = (): Promise<void> =>
   });
 
 async function startRoles(names: RoleName[], config: Config, log: Logger, open: AsyncDisposableStack): Promise<Role[]> {
-  if (names.every((name) => name === "orchestrator")) return [await (await import("./orchestrator.ts")).startOrchestratorRole(config, log)];
+  if (names.every((name) => name === "orchestrator"))
+    return [await (await import("./orchestrator.ts")).startOrchestratorRole(config, log)];
   bridgeTemporalLog(log);
   const competition = await loadCompetition(config.COMPETITION, config.FEED_SUBJECTS);
   const db = await connectDatabase(config, log, names.join("+"));
@@ -78,8 +91,14 @@ function followFeed({ config, db, log }: RoleContext, onStored: (records: FeedRe
   const stop = new AbortController();
   const listening = listenToFeed(
     {
-      db, url: config.DATABASE_URL!, onStored,
-      follows: (d) => d.source === config.FEED_SOURCE && d.kind === config.FEED_KIND && d.granularity === config.FEED_GRANULARITY && config.FEED_SUBJECTS.includes(d.subject),
+      db,
+      url: config.DATABASE_URL!,
+      onStored,
+      follows: (d) =>
+        d.source === config.FEED_SOURCE &&
+        d.kind === config.FEED_KIND &&
+        d.granularity === config.FEED_GRANULARITY &&
+        config.FEED_SUBJECTS.includes(d.subject),
       onError: (error) => log.error({ error: String(error) }, "listening for feed records"),
     },
     stop.signal,
@@ -92,8 +111,15 @@ function followFeed({ config, db, log }: RoleContext, onStored: (records: FeedRe
 
 /** Waits for the server as long as it is away, then brings the schema up to date. */
 async function connectDatabase(config: Config, log: Logger, application: string): Promise<Database> {
-  if (!config.DATABASE_URL) throw new ConfigError(["DATABASE_URL: not set; `npm start` runs a database of its own, a single role needs one named"]);
-  const db = openDatabase({ url: config.DATABASE_URL, application: `almanac ${application}`, onError: (error) => log.warn({ error: String(error) }, "a database connection broke") });
+  if (!config.DATABASE_URL)
+    throw new ConfigError([
+      "DATABASE_URL: not set; `npm start` runs a database of its own, a single role needs one named",
+    ]);
+  const db = openDatabase({
+    url: config.DATABASE_URL,
+    application: `almanac ${application}`,
+    onError: (error) => log.warn({ error: String(error) }, "a database connection broke"),
+  });
   for (;;) {
     try {
       const applied = await migrate(db);
@@ -109,7 +135,7 @@ async function connectDatabase(config: Config, log: Logger, application: string)
 await main().then(
   () => process.exit(0),
   (error: unknown) => {
-    process.stderr.write(`${error instanceof ConfigError ? error.message : String(error instanceof Error ? error.stack : error)}\n`);
+    process.stderr.write(`${error instanceof ConfigError ? error.message : inspect(error, { showHidden: true })}\n`);
     process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);
   },
 );

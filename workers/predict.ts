@@ -6,13 +6,15 @@ import { createRoundClock } from "../activities/round-clock.ts";
 import { recordFleet } from "../db/deployments.ts";
 import { preparePartitions } from "../db/partitions.ts";
 import { recordContract } from "../db/rounds.ts";
-import { TASK_QUEUE } from "../domain/ids.ts";
+import { taskQueue } from "../domain/ids.ts";
 import type { FeedRecord } from "../feeds/feed.ts";
 import { createFleetClient } from "../models/client/fleet-client.ts";
 import type { Role, RoleContext } from "./context.ts";
+import { feedLag, feedToPrediction, modelCallDuration } from "./metrics.ts";
 
 /** Looks for due times without a record this often. */
 const SWEEP_MS = 250;
+const MICROSECONDS_PER_SECOND = 1_000_000;
 const GRACE = { shutdownGraceTime: "5s", shutdownForceTime: "7s" } as const;
 
 export interface PredictRole extends Role {
@@ -26,29 +28,75 @@ export async function startPredictRole(context: RoleContext): Promise<PredictRol
   await recordContract(db, loaded.contractHash, loaded.contractBody);
   await preparePartitions(db, Date.now());
   const fleet = createFleetClient({
-    host: config.MODEL_RUNNER_NODE_HOST, port: config.MODEL_RUNNER_NODE_PORT, crunchId: config.CRUNCH_ID, baseClassname: config.MODEL_BASE_CLASSNAME,
-    maxConsecutiveFailures: config.MODEL_RUNNER_MAX_CONSECUTIVE_FAILURES, maxConsecutiveTimeouts: config.MODEL_RUNNER_MAX_CONSECUTIVE_TIMEOUTS,
-    orchestratorTries: Number.POSITIVE_INFINITY, logger: log,
+    host: config.MODEL_RUNNER_NODE_HOST,
+    port: config.MODEL_RUNNER_NODE_PORT,
+    crunchId: config.CRUNCH_ID,
+    baseClassname: config.MODEL_BASE_CLASSNAME,
+    maxConsecutiveFailures: config.MODEL_RUNNER_MAX_CONSECUTIVE_FAILURES,
+    maxConsecutiveTimeouts: config.MODEL_RUNNER_MAX_CONSECUTIVE_TIMEOUTS,
+    orchestratorTries: Number.POSITIVE_INFINITY,
+    logger: log,
   });
-  const market = createMarket({ db, source: config.FEED_SOURCE, kind: config.FEED_KIND, granularity: config.FEED_GRANULARITY, windowSize: config.FEED_CANDLES_WINDOW });
+  const market = createMarket({
+    db,
+    source: config.FEED_SOURCE,
+    kind: config.FEED_KIND,
+    granularity: config.FEED_GRANULARITY,
+    windowSize: config.FEED_CANDLES_WINDOW,
+  });
   for (const subject of config.FEED_SUBJECTS) await market.load(subject);
-  const collector = createCollector({ db, fleet, market, competition: loaded, log });
+  const collector = createCollector({
+    db,
+    fleet,
+    market,
+    competition: loaded,
+    log,
+    onResult: (r) =>
+      modelCallDuration.observe({ model_id: r.modelId, outcome: r.status }, r.execTimeUs / MICROSECONDS_PER_SECOND),
+  });
   const worker = await Worker.create({
-    connection: temporal.connection, namespace: config.TEMPORAL_NAMESPACE, taskQueue: TASK_QUEUE.predict, workflowBundle: temporal.workflowBundle,
+    connection: temporal.connection,
+    namespace: config.TEMPORAL_NAMESPACE,
+    taskQueue: taskQueue("predict", config.CRUNCH_ID),
+    workflowBundle: temporal.workflowBundle,
     activities: createCollectActivities({ collector }),
-    maxConcurrentWorkflowTaskExecutions: 40, maxConcurrentLocalActivityExecutions: 20, maxConcurrentActivityTaskExecutions: 20, maxCachedWorkflows: 500, ...GRACE,
+    maxConcurrentWorkflowTaskExecutions: 40,
+    maxConcurrentLocalActivityExecutions: 20,
+    maxConcurrentActivityTaskExecutions: 20,
+    maxCachedWorkflows: 500,
+    ...GRACE,
   });
   const clock = createRoundClock({
-    db, client: temporal.rounds, crunchId: config.CRUNCH_ID, loaded, market, fleet, collector,
-    timeoutMs: config.MODEL_RUNNER_TIMEOUT_SECONDS * 1_000, headStart: config.PREDICT_HEAD_START, log,
+    db,
+    client: temporal.rounds,
+    crunchId: config.CRUNCH_ID,
+    loaded,
+    market,
+    fleet,
+    collector,
+    timeoutMs: config.MODEL_RUNNER_TIMEOUT_SECONDS * 1_000,
+    headStart: config.PREDICT_HEAD_START,
+    log,
+    onCollected: (seconds) => feedToPrediction.observe(seconds),
   });
   fleet.onChange(followFleet(context));
-  void fleet.init().catch((error: unknown) => log.error({ error: String(error) }, "no orchestrator; rounds go on without models"));
+  void fleet
+    .init()
+    .catch((error: unknown) => log.error({ error: String(error) }, "no orchestrator; rounds go on without models"));
   const working = worker.run();
   await clock.resume();
 
-  const quietly = (work: Promise<void>): void => void work.catch((error: unknown) => log.error({ error: String(error) }, "rounds could not be begun; the next record tries again"));
-  const sweep = setInterval(() => quietly(clock.sweep()), SWEEP_MS);
+  const quietly = (work: Promise<void>): void =>
+    void work.catch((error: unknown) =>
+      log.error({ error: String(error) }, "rounds could not be begun; the next record tries again"),
+    );
+  const sweep = setInterval(() => {
+    quietly(clock.sweep());
+    for (const subject of config.FEED_SUBJECTS) {
+      const newest = market.asOf(subject, Date.now()).at(-1);
+      if (newest) feedLag.set({ subject }, (Date.now() - newest.tsFinal) / 1_000);
+    }
+  }, SWEEP_MS);
   let draining = false;
   return {
     name: "predict",
@@ -69,10 +117,18 @@ export async function startPredictRole(context: RoleContext): Promise<PredictRol
 }
 
 /** Keeps the tables of models and deployments as announced, one write after the other. */
-function followFleet({ db, log }: RoleContext): (models: ReturnType<ReturnType<typeof createFleetClient>["models"]>) => void {
+function followFleet({
+  db,
+  log,
+}: RoleContext): (models: ReturnType<ReturnType<typeof createFleetClient>["models"]>) => void {
   let last: Promise<void> = Promise.resolve();
   return (models) => {
-    const announced = models.map((m) => ({ ...m, meta: { state: m.state, sandbox: m.sandbox ?? null, reason: m.reason ?? null } }));
-    last = last.then(() => recordFleet(db, announced)).catch((error: unknown) => log.error({ error: String(error) }, "models could not be recorded"));
+    const announced = models.map((m) => ({
+      ...m,
+      meta: { state: m.state, sandbox: m.sandbox ?? null, reason: m.reason ?? null },
+    }));
+    last = last
+      .then(() => recordFleet(db, announced))
+      .catch((error: unknown) => log.error({ error: String(error) }, "models could not be recorded"));
   };
 }

@@ -17,7 +17,13 @@ export async function ensureSchedule(client: Client, beat: Beat): Promise<void> 
   const options: ScheduleOptions = {
     scheduleId: beat.scheduleId,
     spec: { intervals: [{ every: beat.everyMs, offset: beat.offsetMs ?? 0 }] },
-    action: { type: "startWorkflow", workflowType: beat.workflowType, workflowId: beat.workflowId, taskQueue: beat.taskQueue, args: [] },
+    action: {
+      type: "startWorkflow",
+      workflowType: beat.workflowType,
+      workflowId: beat.workflowId,
+      taskQueue: beat.taskQueue,
+      args: [],
+    },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCH_UP },
   };
   try {
@@ -25,6 +31,8 @@ export async function ensureSchedule(client: Client, beat: Beat): Promise<void> 
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     const { spec, action, policies } = options;
-    await client.schedule.getHandle(beat.scheduleId).update((now) => ({ ...now, spec, action, policies: { ...now.policies, ...policies } }) as never);
+    await client.schedule
+      .getHandle(beat.scheduleId)
+      .update((now) => ({ ...now, spec, action, policies: { ...now.policies, ...policies } }) as never);
   }
 }

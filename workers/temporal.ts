@@ -13,7 +13,12 @@ const RETRY_MS = 1_000;
 /** Sends the SDK's own log through the role's. Once a process, before any connection. */
 export function bridgeTemporalLog(log: Logger): void {
   const levels = { TRACE: "trace", DEBUG: "debug", INFO: "debug", WARN: "warn", ERROR: "error" } as const;
-  Runtime.install({ logger: new DefaultLogger("INFO", (entry) => log[levels[entry.level]]({ ...entry.meta, error: String(entry.meta?.error ?? "") || undefined }, entry.message)) });
+  Runtime.install({
+    shutdownSignals: [],
+    logger: new DefaultLogger("INFO", (entry) =>
+      log[levels[entry.level]]({ ...entry.meta, error: String(entry.meta?.error ?? "") || undefined }, entry.message),
+    ),
+  });
 }
 
 /** Connects, retrying for as long as the server is away; prepares namespaces and search attributes. */
@@ -37,7 +42,10 @@ async function untilConnected<T>(connect: () => Promise<T>, config: Config, log:
     try {
       return await connect();
     } catch (error) {
-      log.warn({ error: String(error) }, `Temporal at ${config.TEMPORAL_ADDRESS} does not answer (TEMPORAL_ADDRESS); trying again`);
+      log.warn(
+        { error: String(error) },
+        `Temporal at ${config.TEMPORAL_ADDRESS} does not answer (TEMPORAL_ADDRESS); trying again`,
+      );
       await delay(RETRY_MS);
     }
   }

@@ -15,7 +15,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       first_seen_at timestamptz not null default now(), last_seen_at timestamptz not null default now(),
       meta_jsonb jsonb not null default '{}'
     )`.execute(db);
-  await sql`create table contracts (hash text primary key, body_jsonb jsonb not null, created_at timestamptz not null default now())`.execute(db);
+  await sql`create table contracts (hash text primary key, body_jsonb jsonb not null, created_at timestamptz not null default now())`.execute(
+    db,
+  );
   await sql`
     create table scheduled_prediction_configs (
       id text primary key, scope_key text not null unique, scope_template_jsonb jsonb not null, schedule_jsonb jsonb not null,
@@ -37,7 +39,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       created_at timestamptz not null default now(), collected_at timestamptz, finished_at timestamptz,
       unique (scope_key, due_at), check (due_at <= resolve_at)
     )`.execute(db);
-  await sql`create index rounds_open on rounds (resolve_at) where status in ('COLLECTING','WAITING','RESOLVED')`.execute(db);
+  await sql`create index rounds_open on rounds (resolve_at) where status in ('COLLECTING','WAITING','RESOLVED')`.execute(
+    db,
+  );
   await sql`create index rounds_due on rounds (due_at)`.execute(db);
   await sql`create index rounds_resolve on rounds (resolve_at)`.execute(db);
   await sql`

@@ -49,5 +49,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       created_at timestamptz not null default now(), sent_at timestamptz, outcome text check (outcome in ('FINAL','DEAD')),
       primary key (checkpoint_id, part, n)
     )`.execute(db);
-  await sql`comment on column submission_attempts.part is '0: the emission itself; 1 and up: payout batches'`.execute(db);
+  await sql`comment on column submission_attempts.part is '0: the emission itself; 1 and up: payout batches'`.execute(
+    db,
+  );
 }

@@ -84,11 +84,10 @@ test("with the head start switched off, the workflow's activity stores the same 
       .then((r) => r.rows);
   const shownIn = async (node: TestNode) => new Set((await rows(node)).map((r) => r.due_at.getTime()));
   let both = new Set<number>();
-  await until(
-    "three rounds are scored on both",
-    90_000,
-    async () => (both = (await shownIn(ahead)).intersection(await shownIn(without))).size >= 3,
-  );
+  await until("three rounds are scored on both", 90_000, async () => {
+    both = (await shownIn(ahead)).intersection(await shownIn(without));
+    return both.size >= 3;
+  });
   const [a, b] = await Promise.all([rows(ahead), rows(without)]);
   const shared = (list: typeof a) => list.filter((r) => both.has(r.due_at.getTime()));
   expect(shared(b)).toEqual(shared(a));
