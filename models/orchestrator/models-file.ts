@@ -1,0 +1,113 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import type { Logger } from "pino";
+import { parse } from "yaml";
+import { z } from "zod";
+
+const id = z.coerce.string().regex(/^[\w.:@-]{1,128}$/, "letters, digits and _ . : @ -, at most 128");
+const entry = z.object({
+  id,
+  name: z.string().max(128).optional(),
+  submission_id: id.optional(),
+  resource_id: z.coerce.string().max(128).optional(),
+  hardware_type: z.string().max(32).optional(),
+  code: z.string().min(1),
+  crunch_id: z.string().max(128),
+  cruncher_id: z.coerce.string().min(1).max(128),
+  cruncher_name: z.string().max(128).optional(),
+  cruncher_wallet_pubkey: z.string().max(64).optional(),
+  cruncher_hotkey: z.string().max(64).optional(),
+  model_name: z.string().max(128).optional(),
+  desired_state: z.enum(["RUNNING", "STOPPED"]),
+  trusted: z.boolean().default(false),
+});
+const file = z.object({
+  packages: z.array(z.string()).default([]),
+  models: z
+    .array(entry)
+    .nullish()
+    .transform((models) => models ?? []),
+});
+
+/** One wanted model. `version` changes with its submission, its files or its packages: another version is another deployment. */
+export type WantedModel = Omit<z.infer<typeof entry>, "code"> & {
+  readonly code: string;
+  readonly packages: readonly string[];
+  readonly version: string;
+};
+
+/** @throws Error naming the entry and what is wrong with it */
+export async function readModelsFile(path: string): Promise<WantedModel[]> {
+  const folder = dirname(resolve(path));
+  const parsed = file.safeParse(parse(await readFile(path, "utf8")));
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new Error(`${issue?.path.join(".")}: ${issue?.message}`);
+  }
+  const { models, packages: names } = parsed.data;
+  const packages = names.map((name) => resolve(folder, name));
+  const twice = models.find((model, i) => models.findIndex((other) => other.id === model.id) !== i);
+  if (twice) throw new Error(`models: the id ${twice.id} stands there twice`);
+  const shared = await Promise.all(packages.map(fingerprint));
+  return Promise.all(
+    models.map(async (model) => {
+      const code = resolve(folder, model.code);
+      const version = createHash("sha256").update(
+        JSON.stringify([model.submission_id, code, await fingerprint(code), packages, shared]),
+      );
+      return { ...model, code, packages, version: version.digest("hex") };
+    }),
+  );
+}
+
+/** Names, sizes and times of the Python files below a path; enough to notice that a model was edited. */
+async function fingerprint(path: string): Promise<string[]> {
+  const found = await stat(path).catch(() => null);
+  if (found === null) return [];
+  if (!found.isDirectory()) return [`${found.size}:${found.mtimeMs}`];
+  const names = (await readdir(path, { recursive: true })).filter((name) => name.endsWith(".py")).sort();
+  const stats = await Promise.all(names.map((name) => stat(join(path, name)).catch(() => null)));
+  return names.map((name, i) => `${name}:${stats[i]?.size}:${stats[i]?.mtimeMs}`);
+}
+
+/** Reads the file each second. A file that cannot be used keeps the last good state and is logged once per mistake. */
+export function watchModelsFile(options: {
+  path: string;
+  everyMs: number;
+  logger: Logger;
+  onModels: (models: WantedModel[]) => void;
+}): { close(): void } {
+  const { path, logger } = options;
+  let last = "";
+  let problem = "";
+  let closed = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  async function look(): Promise<void> {
+    try {
+      const models = await readModelsFile(path);
+      const now = JSON.stringify(models);
+      problem = "";
+      if (now !== last && !closed) options.onModels(models);
+      last = now;
+    } catch (error) {
+      const message = (error as Error).message;
+      if (message !== problem)
+        logger.error(
+          { file: path, problem: message },
+          "models file cannot be used; the last good list stays in force. Correct the file: it is read again each second",
+        );
+      problem = message;
+    }
+    if (!closed) timer = setTimeout(look, options.everyMs);
+  }
+
+  void look();
+  return {
+    close() {
+      closed = true;
+      clearTimeout(timer);
+    },
+  };
+}

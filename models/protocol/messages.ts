@@ -1,0 +1,124 @@
+import { fileURLToPath } from "node:url";
+import {
+  loadSync,
+  type MessageTypeDefinition,
+  type PackageDefinition,
+  type ServiceDefinition,
+} from "@grpc/proto-loader";
+import { encodeVariant, type Variant, type VariantType } from "./variant.ts";
+
+export interface WireArgument {
+  position: number;
+  data?: Variant | null;
+}
+export interface WireKwArgument {
+  keyword: string;
+  data?: Variant | null;
+}
+export interface WireStatus {
+  code: string;
+  message: string;
+}
+export interface SetupRequest {
+  className: string;
+  instanceArguments: WireArgument[];
+  instanceKwArguments: WireKwArgument[];
+}
+export interface CallRequest {
+  methodName: string;
+  methodArguments: WireArgument[];
+  methodKwArguments: WireKwArgument[];
+}
+/** `status` is absent from older runners; `methodResponse` is absent when the method returned None. */
+export interface CallResponse {
+  status?: WireStatus | null;
+  methodResponse?: Variant | null;
+}
+export interface StatusResponse {
+  status?: WireStatus | null;
+}
+
+const folder = fileURLToPath(new URL("../../protos/", import.meta.url));
+const definitions: PackageDefinition = loadSync(
+  ["commons.proto", "dynamic_subclass.proto", "train_infer.proto", "health.proto"],
+  { includeDirs: [folder], keepCase: true, defaults: true, arrays: true, enums: Number, bytes: Buffer },
+);
+
+/** protobufjs writes defaults that were set explicitly, the public peers never do: left out, the bytes are theirs. */
+function withoutDefaults(value: unknown): unknown {
+  if (value instanceof Uint8Array || typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(withoutDefaults);
+  const kept = Object.entries(value).filter(([, item]) => !isDefault(item));
+  return Object.fromEntries(kept.map(([key, item]) => [key, withoutDefaults(item)]));
+}
+const isDefault = (value: unknown): boolean =>
+  value === null ||
+  value === undefined ||
+  value === 0 ||
+  value === "" ||
+  ((value instanceof Uint8Array || Array.isArray(value)) && value.length === 0);
+
+/** Serializer and parser of a message, by its full name: `commons.Variant`. */
+export function messageType<T extends object>(name: string): MessageTypeDefinition<T, T> {
+  const type = definitions[name] as unknown as MessageTypeDefinition<T, T>;
+  return { ...type, serialize: (value) => type.serialize(withoutDefaults(value) as T) };
+}
+
+/** Methods of a service, for a server. */
+export function service(name: string): ServiceDefinition {
+  const methods = Object.entries(definitions[name] as ServiceDefinition);
+  return Object.fromEntries(
+    methods.map(([method, it]) => [
+      method,
+      { ...it, responseSerialize: (value: object) => it.responseSerialize(withoutDefaults(value) as object) },
+    ]),
+  );
+}
+
+export const DYNAMIC_SUBCLASS = "dynamic_subclass.DynamicSubclassService";
+export const HEALTH = "grpc.health.v1.Health";
+/** Response metadata of our runner: how often the model's process was started. Another number means that its state was lost. */
+export const INCARNATION_HEADER = "almanac-incarnation";
+
+export interface Argument {
+  readonly type: VariantType;
+  readonly value: unknown;
+}
+export interface KwArgument extends Argument {
+  readonly keyword: string;
+}
+
+const wireArguments = (method: string, args: readonly Argument[]): WireArgument[] =>
+  args.map(({ type, value }, i) => ({
+    position: i + 1,
+    data: encodeVariant(type, value, `${method} argument ${i + 1}`),
+  }));
+const wireKwArguments = (method: string, kwargs: readonly KwArgument[]): WireKwArgument[] =>
+  kwargs.map(({ keyword, type, value }) => ({
+    keyword,
+    data: encodeVariant(type, value, `${method} argument ${keyword}`),
+  }));
+
+/** Bytes of a CallRequest, made once and sent to every model. @throws VariantError naming the argument */
+export const encodeCall = (
+  method: string,
+  args: readonly Argument[] = [],
+  kwargs: readonly KwArgument[] = [],
+): Buffer =>
+  messageType<CallRequest>("dynamic_subclass.CallRequest").serialize({
+    methodName: method,
+    methodArguments: wireArguments(method, args),
+    methodKwArguments: wireKwArguments(method, kwargs),
+  });
+
+/** Bytes of a SetupRequest. @throws VariantError naming the argument */
+export const encodeSetup = (
+  className: string,
+  args: readonly Argument[] = [],
+  kwargs: readonly KwArgument[] = [],
+): Buffer =>
+  messageType<SetupRequest>("dynamic_subclass.SetupRequest").serialize({
+    className,
+    instanceArguments: wireArguments("Setup", args),
+    instanceKwArguments: wireKwArguments("Setup", kwargs),
+  });

@@ -1,0 +1,139 @@
+"""Process of one participant's model. Standard library only, Python 3.10 or newer.
+
+Frames on descriptor 3, both ways: u32 length of the rest, u8 kind, u32 batch id, then the body (little-endian).
+Started as `host.py <code folder> <package folder> <site folders as JSON>`; nothing here trusts the model, and the
+runner on the other side trusts nothing that comes out of here.
+"""
+import gc
+import json
+import os
+import struct
+import sys
+from time import perf_counter_ns
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import host_model  # noqa: E402
+import host_values  # noqa: E402
+sys.path.remove(HERE)
+
+CHANNEL = 3
+BATCH, ANSWER, HELLO, SETUP, REST = 1, 2, 3, 4, 7
+U32, HEAD, ANSWER_HEAD = struct.Struct("<I"), struct.Struct("<BI"), struct.Struct("<BIBI")
+SLOW_NS = 1_000_000        # an answer that took longer is sent at once, so that a hang later in the batch cannot hide it
+FLUSH_BYTES = 1 << 20
+
+
+def frames():
+    """Bodies of frames out of one reused buffer; each is valid until the next is asked for. Ends the process with the pipe."""
+    buffer = bytearray(65536)
+    view, have = memoryview(buffer), 0
+    while True:
+        count = os.readv(CHANNEL, [view[have:]])
+        if not count:
+            os._exit(0)
+        have += count
+        start, need = 0, 4
+        while have - start >= 4:
+            need = U32.unpack_from(view, start)[0] + 4
+            if have - start < need:
+                break
+            yield view[start + 4:start + need]
+            start += need
+            need = 4
+        rest = bytes(view[start:have])
+        have = len(rest)
+        if need > len(buffer):
+            buffer = bytearray(need)
+            view = memoryview(buffer)
+        view[:have] = rest
+
+
+def send(kind, batch, body):
+    data = memoryview(U32.pack(len(body) + HEAD.size) + HEAD.pack(kind, batch) + body)
+    while data:
+        data = data[os.write(CHANNEL, data):]
+
+
+class Reader:
+    """Takes the calls of a batch apart."""
+
+    def __init__(self, body):
+        self.body, self.at = body, HEAD.size
+
+    def byte(self):
+        self.at += 1
+        return self.body[self.at - 1]
+
+    def name(self):
+        size = self.byte()
+        self.at += size
+        return str(self.body[self.at - size:self.at], "utf-8")
+
+    def value(self):
+        kind = self.byte()
+        size = U32.unpack_from(self.body, self.at)[0]
+        self.at += 4 + size
+        return kind, self.body[self.at - size:self.at]
+
+    def call(self):
+        name = self.name()
+        args = [self.value() for _ in range(self.byte())]
+        kwargs = [(self.name(), self.value()) for _ in range(self.byte())]
+        return name, args, kwargs
+
+
+def answer_batch(batch, body, perform):
+    """Runs the calls in order; answers are u8 first index, u8 count, then code, run_us, type, length, bytes of each."""
+    reader = Reader(body)
+    first, waiting, size = 0, [], 0
+
+    def flush():
+        nonlocal first, waiting, size
+        if waiting:
+            send(ANSWER, batch, bytes((first, len(waiting))) + b"".join(waiting))
+            first, waiting, size = first + len(waiting), [], 0
+
+    for _ in range(reader.byte()):
+        name, args, kwargs = reader.call()
+        start = perf_counter_ns()
+        code, kind, value = perform(name, args, kwargs)
+        took = perf_counter_ns() - start
+        if size + len(value) > FLUSH_BYTES:
+            flush()
+        waiting.append(ANSWER_HEAD.pack(code, min(took // 1000, 0xFFFFFFFF), kind, len(value)) + value)
+        size += len(value)
+        if took > SLOW_NS:
+            flush()
+    flush()
+
+
+def serve(model):
+    for body in frames():
+        kind, batch = HEAD.unpack_from(body)
+        if kind == BATCH:
+            answer_batch(batch, body, model.call)
+        elif kind == SETUP:
+            answer_batch(batch, body, model.setup)
+            gc.collect()
+            gc.freeze()
+        elif kind == REST:
+            answer_batch(batch, body, model.rest)
+
+
+def main():
+    os.set_inheritable(CHANNEL, False)
+    try:
+        os.nice(10)
+    except OSError:
+        pass
+    code, packages, site = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+    sys.path[:0] = [packages, code]  # the competition's own packages win over copies in a submission
+    sys.path += [folder for folder in site if folder not in sys.path]
+    sys.argv[:] = [""]
+    hello = {"host": 1, "python": ".".join(map(str, sys.version_info[:3]))}
+    send(HELLO, 0, json.dumps(hello).encode())
+    serve(host_model.Model(code, host_values))
+
+
+main()
