@@ -199,3 +199,13 @@ export function readConfig(env: Record<string, string> = environment()): Config 
 
 /** Path below the folder of local state. */
 export const localPath = (config: Config, ...parts: string[]) => join(config.ALMANAC_DIR, ...parts);
+
+/** The table of settings as the README shows it; a test holds the two together. */
+export function settingsTable(): string {
+  const defaults = readConfig({}) as Readonly<Record<string, unknown>>;
+  const shown = (value: unknown): string => (value === undefined || value === "" ? "–" : `\`${String(value)}\``);
+  const rows = Object.entries(schema.shape).map(
+    ([name, field]) => `| ${name} | ${shown(defaults[name])} | ${field.description ?? ""} |`,
+  );
+  return ["| setting | default | what |", "|---|---|---|", ...rows].join("\n");
+}
