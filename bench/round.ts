@@ -28,7 +28,7 @@ import { startOrchestrator } from "../models/orchestrator/orchestrator.ts";
 import { writeModels } from "../tests/system/node/models.ts";
 import { fragilePostgres, fragileTemporal } from "../tests/system/node/servers.ts";
 import { workflowBundle } from "../workers/bundle.ts";
-import { bridgeTemporalLog } from "../workers/temporal.ts";
+import { bridgeTemporalLog } from "../workers/temporal-worker.ts";
 
 const SUBJECT = "BENCH";
 const EVERY_MS = 250;

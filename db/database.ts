@@ -31,16 +31,23 @@ export function openDatabase(options: DatabaseOptions): Database {
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
 }
 
+/** A migration was refused; PostgreSQL rolled all of it back, so nothing is half done. */
+export class MigrationError extends Error {
+  override name = "MigrationError";
+  constructor(migration: string, cause: unknown) {
+    super(`migration ${migration} failed and was rolled back; nothing is half done. Cause: ${String(cause)}`, {
+      cause,
+    });
+  }
+}
+
 /** Brings the schema up to date; safe to run twice and at once (kysely's migrator holds an advisory lock). Returns what was applied. */
 export async function migrate(db: Database): Promise<string[]> {
   const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } });
   const { error, results } = await migrator.migrateToLatest();
-  if (error) {
-    const failed = results?.find((r) => r.status === "Error")?.migrationName ?? "the migration";
-    throw new Error(`${failed} failed and was rolled back; nothing is half done. Cause: ${String(error)}`, {
-      cause: error,
-    });
-  }
+  const failed = results?.find((r) => r.status === "Error");
+  if (failed) throw new MigrationError(failed.migrationName, error);
+  if (error) throw error; // the server could not be reached, or refused
   return (results ?? []).map((r) => r.migrationName);
 }
 

@@ -144,9 +144,10 @@ export interface PredictionFilter {
   limit: number;
 }
 
-/** The newest `limit` rows of a range, oldest first. Walks an index from the newest row back, so that the range's length costs nothing. */
+/** The newest `limit` rows of a range, oldest first. Walks an index from the newest round back, so that the range's length costs little. */
 export async function listPredictions(db: Queryable, filter: PredictionFilter): Promise<ScoredPrediction[]> {
-  const newest = filter.models ? newestOfModels(filter, filter.models) : newestOfAll(filter);
+  const newest =
+    filter.models && !isRare(filter.status) ? newestOfModels(filter, filter.models) : newestOfRounds(filter);
   const { rows } = await sql<ScoredPrediction>`
     select p.model_id, p.prediction_config_id, p.scope_key, p.scope_jsonb, p.status, p.reason, p.performed_at,
       s.value, s.success, s.failed_reason, s.scored_at
@@ -159,17 +160,36 @@ export async function listPredictions(db: Queryable, filter: PredictionFilter): 
   return rows;
 }
 
+/** Statuses that few rows have: their rounds are known from the rounds' own rows. */
+const RARE = {
+  PENDING: sql`status in ('COLLECTING', 'WAITING', 'RESOLVED')`,
+  FAILED: sql`((counts_jsonb->>'failed')::int > 0 or id in (select round_id from dead_letters))`,
+  TIMEOUT: sql`(counts_jsonb->>'timed_out')::int > 0`,
+  ABSENT: sql`(counts_jsonb->>'absent')::int > 0`,
+  UNRESOLVABLE: sql`status = 'UNRESOLVABLE'`,
+  VOIDED: sql`status = 'VOIDED'`,
+} as const;
+const isRare = (status: PredictionStatus | undefined): status is keyof typeof RARE =>
+  status !== undefined && status in RARE;
+
 const matching = (filter: PredictionFilter) => sql`
   ${filter.scopeKey === undefined ? sql`true` : sql`p.scope_key = ${filter.scopeKey}`}
   and ${filter.status === undefined ? sql`true` : sql`p.status = ${filter.status}`}
   and ${filter.settledOnly ? sql`p.status <> 'PENDING'` : sql`true`}`;
 
-const newestOfAll = (filter: PredictionFilter) => sql`
+/** `offset 0` keeps the planner from joining whole tables: it takes rounds and predictions for independent. */
+const newestOfRounds = (filter: PredictionFilter) => sql`
   select p.* from (
-    select id, due_at from rounds where due_at >= ${filter.from} and due_at < ${filter.to} order by due_at desc
+    select id, due_at from rounds
+    where due_at >= ${filter.from} and due_at < ${filter.to}
+      and ${isRare(filter.status) ? RARE[filter.status] : sql`true`}
+      and ${filter.scopeKey === undefined ? sql`true` : sql`scope_key = ${filter.scopeKey}`}
+    order by due_at desc
   ) r
   join lateral (
-    select * from predictions p where p.round_id = r.id and p.due_at = r.due_at and ${matching(filter)}
+    select * from predictions p where p.round_id = r.id and p.due_at = r.due_at
+      and ${filter.models ? sql`p.model_id in (${sql.join(filter.models)})` : sql`true`} and ${matching(filter)}
+    offset 0
   ) p on true
   order by r.due_at desc limit ${filter.limit}`;
 

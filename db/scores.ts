@@ -206,8 +206,11 @@ export async function scopeMeans(
       where scope_key = c.scope_key and due_at >= ${range.from} and due_at < ${range.to} and status = 'SCORED'
       order by due_at desc limit ${range.rounds}
     ) r
-    join scores s on s.round_id = r.id and s.due_at = r.due_at and s.current
-    ${models ? sql`where s.model_id in (${sql.join(models)})` : sql``}
+    join lateral (
+      select model_id, value, resolved_at from scores s
+      where s.round_id = r.id and s.due_at = r.due_at and s.current ${models ? sql`and s.model_id in (${sql.join(models)})` : sql``}
+      offset 0
+    ) s on true
     group by s.model_id, c.scope_key
     order by s.model_id, c.scope_key limit 5000`.execute(db);
   return rows;

@@ -5,21 +5,25 @@ import type { LoadedCompetition } from "../competitions/load.ts";
 import type { Config } from "../config.ts";
 import type { Database } from "../db/database.ts";
 
-/** What every role is handed; opened and closed by workers/main.ts. */
-export interface RoleContext {
+export interface TemporalClients {
+  /** rounds and windows */
+  rounds: Client;
+  /** checkpoints, a namespace of their own */
+  checkpoints: Client;
+}
+export interface TemporalWorkers extends TemporalClients {
+  connection: NativeConnection;
+  /** where workers of this process take the workflow code from */
+  workflowBundle: { codePath: string };
+}
+
+/** What a role is handed; opened and closed by workers/compose.ts. */
+export interface RoleContext<Temporal extends TemporalClients = TemporalWorkers> {
   config: Config;
   log: Logger;
   db: Database;
   competition: LoadedCompetition;
-  temporal: {
-    connection: NativeConnection;
-    /** rounds and windows */
-    rounds: Client;
-    /** where workers of this process take the workflow code from */
-    workflowBundle: { codePath: string };
-    /** checkpoints, a namespace of their own */
-    checkpoints: Client;
-  };
+  temporal: Temporal;
 }
 
 /** A running role. `run` settles when the role has ended; `drain` asks it to (no new work, open work ends or is handed over). */
@@ -30,5 +34,3 @@ export interface Role {
   /** what is missing before this role can do its work; empty when ready */
   missing(): Promise<string[]>;
 }
-
-export type StartRole = (context: RoleContext) => Promise<Role>;

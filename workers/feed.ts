@@ -8,7 +8,7 @@ const HOUR_MS = 3_600_000;
 
 /** Brings the feed into the database. `onStored` tells roles of the same process, after the commit. */
 export async function startFeedRole(
-  { config, db, log }: RoleContext,
+  { config, db, log }: Pick<RoleContext, "config" | "db" | "log">,
   onStored: (records: FeedRecord[]) => void,
 ): Promise<Role> {
   const feed = await openFeed({

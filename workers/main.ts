@@ -1,24 +1,17 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { inspect } from "node:util";
 import { type Logger, pino } from "pino";
-import { loadCompetition } from "../competitions/load.ts";
 import { type Config, ConfigError, readConfig } from "../config.ts";
-import { type Database, migrate, openDatabase } from "../db/database.ts";
-import { listenToFeed } from "../db/feed-listener.ts";
-import type { FeedRecord } from "../feeds/feed.ts";
-import type { Role, RoleContext } from "./context.ts";
+import type { Role } from "./context.ts";
 import { serveHealth } from "./health.ts";
-import { bridgeTemporalLog, connectTemporal } from "./temporal.ts";
 
-export const ROLES = ["feed", "predict", "score", "checkpoint", "report", "orchestrator"] as const;
-type RoleName = (typeof ROLES)[number];
+const ROLES = ["feed", "predict", "score", "checkpoint", "report", "orchestrator"] as const;
+export type RoleName = (typeof ROLES)[number];
 
-const RETRY_MS = 1_000;
 /** A role that does not drain by then is ended; under `npm start` the supervisor is quicker. */
 const DRAIN_LIMIT_MS = 28_000;
 const EXIT_CONFIG = 3;
 
-export function parseRoles(text: string | undefined): RoleName[] {
+function parseRoles(text: string | undefined): RoleName[] {
   const names = (text ?? "").split(",").filter(Boolean);
   const wrong = names.filter((name) => !(ROLES as readonly string[]).includes(name));
   if (names.length === 0 || wrong.length > 0)
@@ -33,13 +26,21 @@ async function main(): Promise<void> {
   const log = pino({ level: config.LOG_LEVEL, base: { role: names.join("+") } });
   const stopped = stopSignal();
   await using open = new AsyncDisposableStack();
-  const roles = await Promise.race([startRoles(names, config, log, open), stopped.then(() => [])]);
+  const roles = await Promise.race([start(names, config, log, open), stopped.then(() => [])]);
   open.use(await serveRoles(roles, config, log));
   if (roles.length > 0) log.info({ roles: names }, "ready");
   await Promise.race([stopped, ...roles.map((role) => role.run())]);
   log.info("draining");
   setTimeout(() => process.exit(1), DRAIN_LIMIT_MS).unref();
   for (const role of roles.toReversed()) await role.drain();
+}
+
+/** What the other roles are made of is loaded only where it is used: the orchestrator's process stays small. */
+async function start(names: RoleName[], config: Config, log: Logger, open: AsyncDisposableStack): Promise<Role[]> {
+  if (!names.includes("orchestrator")) return (await import("./compose.ts")).startRoles(names, config, log, open);
+  const orchestrator = await (await import("./orchestrator.ts")).startOrchestratorRole(config, log);
+  const others = names.filter((name) => name !== "orchestrator");
+  return [orchestrator, ...(others.length > 0 ? await start(others, config, log, open) : [])];
 }
 
 /** /metrics, livez and readyz of this process. */
@@ -54,83 +55,6 @@ const stopSignal = (): Promise<void> =>
   new Promise((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
   });
-
-async function startRoles(names: RoleName[], config: Config, log: Logger, open: AsyncDisposableStack): Promise<Role[]> {
-  if (names.every((name) => name === "orchestrator"))
-    return [await (await import("./orchestrator.ts")).startOrchestratorRole(config, log)];
-  bridgeTemporalLog(log);
-  const competition = await loadCompetition(config.COMPETITION, config.FEED_SUBJECTS);
-  const db = await connectDatabase(config, log, names.join("+"));
-  open.defer(() => db.destroy());
-  const temporal = await connectTemporal(config, log);
-  open.use(temporal);
-  const context: RoleContext = { config, log, db, competition, temporal };
-  const roles: Role[] = [];
-  for (const role of await startNamed(names, context, open)) roles.push(role);
-  return roles;
-}
-
-async function startNamed(names: RoleName[], context: RoleContext, open: AsyncDisposableStack): Promise<Role[]> {
-  const roles: Role[] = [];
-  let onStored: (records: FeedRecord[]) => void = () => undefined;
-  if (names.includes("predict")) {
-    const predict = await (await import("./predict.ts")).startPredictRole(context);
-    roles.push(predict);
-    onStored = predict.onStored;
-    if (!names.includes("feed")) open.defer(followFeed(context, onStored));
-  }
-  if (names.includes("feed")) roles.push(await (await import("./feed.ts")).startFeedRole(context, onStored));
-  if (names.includes("score")) roles.push(await (await import("./score.ts")).startScoreRole(context));
-  if (names.includes("checkpoint")) roles.push(await (await import("./checkpoint.ts")).startCheckpointRole(context));
-  if (names.includes("report")) roles.push(await (await import("./report.ts")).startReportRole(context));
-  return roles;
-}
-
-/** The feed lives in another process: its commits are announced by the database. Returns what ends the listening. */
-function followFeed({ config, db, log }: RoleContext, onStored: (records: FeedRecord[]) => void): () => Promise<void> {
-  const stop = new AbortController();
-  const listening = listenToFeed(
-    {
-      db,
-      url: config.DATABASE_URL!,
-      onStored,
-      follows: (d) =>
-        d.source === config.FEED_SOURCE &&
-        d.kind === config.FEED_KIND &&
-        d.granularity === config.FEED_GRANULARITY &&
-        config.FEED_SUBJECTS.includes(d.subject),
-      onError: (error) => log.error({ error: String(error) }, "listening for feed records"),
-    },
-    stop.signal,
-  );
-  return async () => {
-    stop.abort();
-    await listening;
-  };
-}
-
-/** Waits for the server as long as it is away, then brings the schema up to date. */
-async function connectDatabase(config: Config, log: Logger, application: string): Promise<Database> {
-  if (!config.DATABASE_URL)
-    throw new ConfigError([
-      "DATABASE_URL: not set; `npm start` runs a database of its own, a single role needs one named",
-    ]);
-  const db = openDatabase({
-    url: config.DATABASE_URL,
-    application: `almanac ${application}`,
-    onError: (error) => log.warn({ error: String(error) }, "a database connection broke"),
-  });
-  for (;;) {
-    try {
-      const applied = await migrate(db);
-      if (applied.length > 0) log.info({ applied }, "database migrated");
-      return db;
-    } catch (error) {
-      log.warn({ error: String(error) }, "the database (DATABASE_URL) cannot be used; trying again");
-      await delay(RETRY_MS);
-    }
-  }
-}
 
 await main().then(
   () => process.exit(0),

@@ -7,7 +7,7 @@ import { buildServer, HTTP_LIMITS } from "../api/server.ts";
 import type { Config } from "../config.ts";
 import { openDatabase } from "../db/database.ts";
 import packageJson from "../package.json" with { type: "json" };
-import type { Role, RoleContext } from "./context.ts";
+import type { Role, RoleContext, TemporalClients } from "./context.ts";
 import { closeServer } from "./health.ts";
 import { registry, requestDuration } from "./metrics.ts";
 
@@ -17,7 +17,7 @@ const TEMPORAL_TIMEOUT_MS = 1_500;
 const WEB_ROOT = resolve(import.meta.dirname, "..", "web", "dist");
 
 /** Serves API and page on REPORT_API_PORT and, the same, on REPORT_UI_PORT. Rejects where a port is taken, naming the setting. */
-export async function startReportRole(context: RoleContext): Promise<Role> {
+export async function startReportRole(context: RoleContext<TemporalClients>): Promise<Role> {
   const { config, log, competition } = context;
   const db = openDatabase({
     url: config.DATABASE_URL!,
@@ -96,7 +96,7 @@ export function settingsOf(config: Config): ApiSettings {
 }
 
 /** Both namespaces answer. */
-function temporalChecks({ config, temporal }: RoleContext): Checks {
+function temporalChecks({ config, temporal }: RoleContext<TemporalClients>): Checks {
   const answers = (client: Client, namespace: string) => async () => {
     await client.withDeadline(Date.now() + TEMPORAL_TIMEOUT_MS, () =>
       client.workflowService.describeNamespace({ namespace }),

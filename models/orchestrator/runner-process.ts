@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { getCompileCacheDir } from "node:module";
 import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { extname, join } from "node:path";
+import { dirname, extname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -103,10 +104,11 @@ export async function startRunnerProcess(options: {
     const main = fileURLToPath(new URL(`../runner/main${extname(import.meta.url)}`, import.meta.url));
     // A session of its own: a Ctrl-C in the terminal reaches the orchestrator only, and all hosts weigh as one session.
     const env = { PATH: interpreters[0]?.searchPath ?? "/usr/bin:/bin", HOME: options.stateDir };
-    child = spawn(process.execPath, [main, JSON.stringify(settings)], {
+    const cache = getCompileCacheDir(); // ours, one level up: Node appends its version
+    child = spawn(process.execPath, [...process.execArgv, main, JSON.stringify(settings)], {
       detached: true,
       stdio: ["ignore", log, log],
-      env,
+      env: { ...env, MALLOC_ARENA_MAX: "2", ...(cache ? { NODE_COMPILE_CACHE: dirname(cache) } : {}) },
     });
     closeSync(log);
     child.on("error", (error) => logger.error({ err: error }, "the runner cannot be started"));
