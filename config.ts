@@ -135,7 +135,7 @@ export const schema = z.object({
 });
 
 /** FEED_OPT_<name> settings, handed to the feed by name. */
-export type FeedOptions = Readonly<Record<string, string>>;
+type FeedOptions = Readonly<Record<string, string>>;
 export type Config = Readonly<z.output<typeof schema>> & { readonly FEED_OPT: FeedOptions };
 
 export class ConfigError extends Error {

@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { checkpointsWithoutHistory, lastPeriodEnd, openCheckpoints, storeHistory } from "../db/checkpoints.ts";
 import type { Database } from "../db/database.ts";
 import { firstWindowStart } from "../db/period-snapshots.ts";
-import { checkpointId, checkpointWorkflowId, TASK_QUEUE, WORKFLOW } from "../domain/ids.ts";
+import { checkpointId, checkpointWorkflowId, WORKFLOW } from "../domain/ids.ts";
 import { type Period, type PeriodClock, periodAt, periodsBetween } from "../domain/period.ts";
 import { BY_BUSINESS_ID, SEARCH } from "./start.ts";
 
@@ -14,6 +14,8 @@ export interface CheckpointRunsDeps {
   /** of the checkpoints' namespace */
   client: Client;
   competition: string;
+  /** where workers of the checkpoint role listen */
+  taskQueue: string;
   clock: PeriodClock;
   log: Logger;
   now?: () => number;
@@ -65,10 +67,10 @@ async function unsealedPeriods({ db, clock, now = Date.now }: CheckpointRunsDeps
  * Both callers have just read that the work is unfinished. Where a run of that id nevertheless ended well (the database is an older copy than
  * Temporal's), the row wins and a new run is started.
  */
-async function start({ client, competition, log }: CheckpointRunsDeps, period: Period): Promise<void> {
+async function start({ client, competition, taskQueue, log }: CheckpointRunsDeps, period: Period): Promise<void> {
   const workflowId = checkpointWorkflowId(competition, period.endMs);
   const options = {
-    ...{ workflowId, taskQueue: TASK_QUEUE.checkpoint, args: [period] },
+    ...{ workflowId, taskQueue, args: [period] },
     staticSummary: `${checkpointId(period.endMs)}: ${new Date(period.startMs).toISOString()} to ${new Date(period.endMs).toISOString()}`,
     typedSearchAttributes: [
       { key: SEARCH.competition, value: competition },

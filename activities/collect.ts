@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { CallArgument, Competition, MarketRecord, Scope } from "../competitions/competition.ts";
 import type { LoadedCompetition } from "../competitions/load.ts";
@@ -31,91 +32,119 @@ export interface CollectorDeps {
   onResult?: (result: CallResult) => void;
 }
 
+/** What a collection needs to know of its round: the row as it was written. */
+export interface CollectJob {
+  roundId: string;
+  scopeKey: string;
+  scope: Scope;
+  dueMs: number;
+  deadlineMs: number;
+  resolveAtMs: number;
+}
+
 /** Collects each round once: whoever asks while it runs joins it; whoever asks afterwards is told what was stored. */
 export interface Collector {
   collect(roundId: string, signal?: AbortSignal): Promise<CollectResult>;
+  /** the same for whoever has just written the row, and need not read it */
+  begin(job: CollectJob): Promise<CollectResult>;
 }
 
 export function createCollector(deps: CollectorDeps): Collector {
   const running = new Map<string, Promise<CollectResult>>();
+  const join = (roundId: string, work: () => Promise<CollectResult>): Promise<CollectResult> => {
+    const joined = running.get(roundId) ?? work().finally(() => running.delete(roundId));
+    running.set(roundId, joined);
+    return joined;
+  };
   return {
-    collect: (roundId, signal) => {
-      const joined = running.get(roundId) ?? collectRound(deps, roundId, signal).finally(() => running.delete(roundId));
-      running.set(roundId, joined);
-      return joined;
-    },
+    collect: (roundId, signal) => join(roundId, () => collectStored(deps, roundId, signal)),
+    begin: (job) => join(job.roundId, () => collectRound(deps, job)),
   };
 }
 
-async function collectRound(deps: CollectorDeps, roundId: string, signal?: AbortSignal): Promise<CollectResult> {
+async function collectStored(deps: CollectorDeps, roundId: string, signal?: AbortSignal): Promise<CollectResult> {
   const round = await roundById(deps.db, roundId);
   if (!round) throw new Error(`no row for ${roundId}: a round is stored before it is collected`);
-  if (round.status !== "COLLECTING") return stored(round);
-  const now = deps.now ?? Date.now;
-  if (now() >= round.deadline_at.getTime())
-    return storeMissed(deps.db, round, "its deadline had passed when the collection began");
-  const records = await recordsFor(deps.market, round);
-  if (records.length === 0) return storeMissed(deps.db, round, "the feed had no data at the due time");
-  return performRound(deps, round, records, signal);
+  return round.status === "COLLECTING" ? collectRound(deps, jobOf(round), signal) : stored(round);
 }
+
+export const jobOf = (round: RoundRow): CollectJob => ({
+  roundId: round.id,
+  scopeKey: round.scope_key,
+  scope: round.scope_jsonb as Scope,
+  dueMs: round.due_at.getTime(),
+  deadlineMs: round.deadline_at.getTime(),
+  resolveAtMs: round.resolve_at.getTime(),
+});
 
 const stored = (round: RoundRow): CollectResult => ({
   status: round.status,
   counts: { ...NO_COUNTS, ...round.counts_jsonb },
 });
 
-async function recordsFor(market: Market, round: RoundRow): Promise<MarketRecord[]> {
-  const { subject } = round.scope_jsonb as Scope;
-  const dueMs = round.due_at.getTime();
-  const held = market.asOf(subject, dueMs);
-  return held.length > 0 ? held : market.asOfStored(subject, dueMs);
+async function collectRound(deps: CollectorDeps, job: CollectJob, signal?: AbortSignal): Promise<CollectResult> {
+  const now = deps.now ?? Date.now;
+  if (now() >= job.deadlineMs) return storeMissed(deps.db, job, "its deadline had passed when the collection began");
+  const records = await recordsFor(deps.market, job);
+  if (records.length === 0) return storeMissed(deps.db, job, "the feed had no data at the due time");
+  return performRound(deps, job, records, signal);
+}
+
+async function recordsFor(market: Market, { scope, dueMs }: CollectJob): Promise<MarketRecord[]> {
+  const held = market.asOf(scope.subject, dueMs);
+  return held.length > 0 ? held : market.asOfStored(scope.subject, dueMs);
 }
 
 async function performRound(
   deps: CollectorDeps,
-  round: RoundRow,
+  job: CollectJob,
   records: readonly MarketRecord[],
   signal?: AbortSignal,
 ): Promise<CollectResult> {
-  const {
-    db,
-    fleet,
-    competition: { competition },
-  } = deps;
+  const { db, fleet } = deps;
   const now = deps.now ?? Date.now;
-  const scope = round.scope_jsonb as Scope;
-  const input = competition.buildInput(scope.subject, round.due_at.getTime(), records);
-  const calls = [tickCall(competition, scope.subject, input, records.at(-1)!), predictCall(competition, scope)];
-  const deadlineMs = Math.max(1, round.deadline_at.getTime() - now());
-  const [answers, models] = await Promise.all([
-    fleet.callAll({ calls, deadlineMs, ...(signal ? { signal } : {}) }),
-    runningModels(db),
-  ]);
-  const performedAtMs = now();
+  const { competition } = deps.competition;
+  const input = competition.buildInput(job.scope.subject, job.dueMs, records);
+  const calls = [tickCall(competition, job.scope.subject, input, records.at(-1)!), predictCall(competition, job.scope)];
+  const answering = fleet.callAll({
+    calls,
+    deadlineMs: Math.max(1, job.deadlineMs - now()),
+    ...(signal ? { signal } : {}),
+  });
+  const models = runningModels(db);
+  const hash = setImmediate().then(() => createHash("sha256").update(canonicalText(input)).digest("hex")); // while models think
+  const judged = judgeAll(deps, await answering, await models);
+  const counts = countOf(judged);
+  const first = await storeCollected(db, {
+    ...job,
+    configId: `CFG_${job.scopeKey}`,
+    input: { data: input, hash: await hash },
+    performedAtMs: now(),
+    predictions: [...judged].map(([modelId, j]) => rowOf(job.roundId, modelId, j)),
+    counts,
+  });
+  deps.log.info({ round_id: job.roundId, ...counts, first }, "round collected");
+  if (first) return { status: "WAITING", counts };
+  const row = await roundById(db, job.roundId);
+  return row ? stored(row) : { status: "COLLECTING", counts };
+}
+
+/** One verdict per model: those that were asked, and those that should have been. */
+function judgeAll(
+  deps: CollectorDeps,
+  answers: ReadonlyMap<string, readonly CallResult[]>,
+  models: readonly { id: string; deployment_identifier: string }[],
+): Map<string, Judged> {
   const judged = new Map<string, Judged>();
   for (const [modelId, results] of answers) {
     const last = results.at(-1);
     if (!last) continue;
     deps.onResult?.(last);
-    judged.set(modelId, judge(competition, last));
+    judged.set(modelId, judge(deps.competition.competition, last));
   }
   for (const model of models)
     if (!judged.has(model.id)) judged.set(model.id, notConnected(model.deployment_identifier));
-  const counts = countOf(judged);
-  const predictions = [...judged].map(([modelId, j]) => rowOf(round.id, modelId, j, performedAtMs));
-  const first = await storeCollected(db, {
-    roundId: round.id,
-    scopeKey: round.scope_key,
-    scope,
-    configId: `CFG_${round.scope_key}`,
-    dueMs: round.due_at.getTime(),
-    resolveAtMs: round.resolve_at.getTime(),
-    input: { data: input, hash: createHash("sha256").update(canonicalText(input)).digest("hex") },
-    predictions,
-    counts,
-  });
-  deps.log.info({ round_id: round.id, ...counts, first }, "round collected");
-  return first ? { status: "WAITING", counts } : stored((await roundById(db, round.id)) ?? round);
+  return judged;
 }
 
 /** The key lets a model that has this record already, from another round, be spared a second delivery. */
@@ -163,7 +192,7 @@ const countOf = (judged: ReadonlyMap<string, Judged>): CollectCounts => {
   return { called: counts.answered + counts.failed + counts.timed_out, ...counts };
 };
 
-const rowOf = (roundId: string, modelId: string, j: Judged, performedAtMs: number): NewPrediction => ({
+const rowOf = (roundId: string, modelId: string, j: Judged): NewPrediction => ({
   id: predictionId(roundId, modelId),
   modelId,
   deploymentId: j.deploymentId,
@@ -172,5 +201,4 @@ const rowOf = (roundId: string, modelId: string, j: Judged, performedAtMs: numbe
   execTimeUs: j.execTimeUs,
   output: j.output,
   meta: {},
-  performedAtMs,
 });

@@ -36,6 +36,8 @@ export function judge(competition: Competition, result: CallResult): Judged {
   const parsed = competition.output.safeParse(result.output);
   if (!parsed.success)
     return { ...base, status: "FAILED", outcome: "failed", reason: `output refused: ${messages(parsed.error)}` };
+  const unstorable = whyUnstorable(parsed.data);
+  if (unstorable) return { ...base, status: "FAILED", outcome: "failed", reason: `output refused: ${unstorable}` };
   return {
     ...base,
     status: "PENDING",
@@ -50,3 +52,12 @@ const messages = (error: z.ZodError): string =>
     .map((i) => `${i.path.length > 0 ? i.path.join(".") : "output"}: ${i.message}`)
     .join("; ")
     .slice(0, REASON_LIMIT);
+
+/** A contract may take more than a database can hold: one such answer must not cost the round. */
+function whyUnstorable(output: unknown): string | null {
+  try {
+    return JSON.stringify(output).includes("\\u0000") ? "text holds a NUL" : null;
+  } catch (error) {
+    return String(error);
+  }
+}

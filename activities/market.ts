@@ -14,7 +14,7 @@ export interface MarketOptions {
   windowSize: number;
 }
 
-export type WindowedRecord = MarketRecord & { eventId: string };
+type WindowedRecord = MarketRecord & { eventId: string };
 
 /** What the node knows of its markets: the newest records of each subject in memory, everything else from the database. */
 export interface Market {

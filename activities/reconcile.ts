@@ -6,6 +6,7 @@ import { dueTimesWithoutRow, insertRound, openRounds, roundById, roundSpan } fro
 import { roundId } from "../domain/ids.ts";
 import { roundDeadline } from "../domain/round.ts";
 import { lastDue } from "../domain/schedule.ts";
+import { jobOf } from "./collect.ts";
 import { storeMissed } from "./missed.ts";
 import { startRoundWorkflow, startWindowWorkflow } from "./start.ts";
 import { openDueWindows, type WindowClock } from "./window-clock.ts";
@@ -83,7 +84,7 @@ async function recordMissed(deps: ReconcileDeps, scope: ScheduledScope, nowMs: n
 }
 
 /** A row for a due time that nobody can run any more, and its ABSENT predictions. */
-export async function missRound(
+async function missRound(
   deps: Pick<ReconcileDeps, "db" | "competition" | "contractHash" | "timeoutMs">,
   scope: ScheduledScope,
   dueMs: number,
@@ -103,5 +104,5 @@ export async function missRound(
     status: "COLLECTING",
   });
   const row = await roundById(deps.db, id);
-  if (row?.status === "COLLECTING") await storeMissed(deps.db, row, reason);
+  if (row?.status === "COLLECTING") await storeMissed(deps.db, jobOf(row), reason);
 }

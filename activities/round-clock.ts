@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "@temporalio/client";
 import type { Logger } from "pino";
 import type { ScheduledScope } from "../competitions/competition.ts";
@@ -5,11 +6,11 @@ import type { LoadedCompetition } from "../competitions/load.ts";
 import type { Database } from "../db/database.ts";
 import { insertRound, openRounds, roundSpan } from "../db/rounds.ts";
 import { roundId } from "../domain/ids.ts";
-import { type RoundInput, roundDeadline } from "../domain/round.ts";
+import { roundDeadline } from "../domain/round.ts";
 import { dueTimes, lastDue } from "../domain/schedule.ts";
 import type { FeedRecord } from "../feeds/feed.ts";
 import type { FleetClient } from "../models/client/fleet-client.ts";
-import { type Collector, tickCall } from "./collect.ts";
+import { type CollectJob, type Collector, jobOf, tickCall } from "./collect.ts";
 import type { Market } from "./market.ts";
 import { startRoundWorkflow } from "./start.ts";
 
@@ -44,6 +45,8 @@ export interface RoundClock {
 
 /** How long a due time waits for the record that closes it: the record's own length and this, at most half the deadline. */
 const LATE_RECORD_MS = 2_000;
+/** The workflow starts when the collection is over or has lasted this long: its few ms of CPU stay off the critical path. */
+const HEAD_START_MS = 25;
 /** Older due times than the newest so many are left to reconcile, which records them. */
 const CATCH_UP_ROUNDS = 20;
 /** Rounds taken up at start: those whose deadline lasts are among the newest. */
@@ -61,28 +64,39 @@ export function createRoundClock(deps: RoundClockDeps): RoundClock {
     open.add(entry);
   };
 
-  const collect = (input: RoundInput, subject: string): void => {
+  /** Row first (it is written), then both: the collection here, and the workflow, which joins it. */
+  const run = (job: CollectJob): void => {
     const began = performance.now();
-    if (deps.headStart)
-      track(deps.collector.collect(input.roundId).then(() => deps.onCollected?.((performance.now() - began) / 1_000)));
-    track(startRoundWorkflow(deps.client, { competition: deps.crunchId, subject, input, eager: true }));
+    const { roundId, dueMs, deadlineMs, resolveAtMs } = job;
+    const startWorkflow = (): Promise<void> =>
+      startRoundWorkflow(deps.client, {
+        competition: deps.crunchId,
+        subject: job.scope.subject,
+        input: { roundId, dueMs, deadlineMs, resolveAtMs },
+        eager: true,
+      });
+    if (!deps.headStart) {
+      track(startWorkflow());
+      return;
+    }
+    const collecting = deps.collector.begin(job);
+    track(collecting.then(() => deps.onCollected?.((performance.now() - began) / 1_000)));
+    track(Promise.race([collecting.catch(() => undefined), delay(HEAD_START_MS)]).then(startWorkflow));
   };
 
   const begin = async (scope: ScheduledScope, dueMs: number): Promise<void> => {
-    const input = inputOf(deps, scope, dueMs);
-    if (now() >= input.deadlineMs) return; // reconcile records it as missed
-    const isNew = await insertRound(deps.db, {
-      id: input.roundId,
+    const resolveAtMs = dueMs + scope.resolveAfterMs;
+    const job: CollectJob = {
+      roundId: roundId({ competition: deps.crunchId, scopeKey: scope.scopeKey, dueMs }),
       scopeKey: scope.scopeKey,
       scope: scope.scope,
       dueMs,
-      deadlineMs: input.deadlineMs,
-      resolveAtMs: input.resolveAtMs,
-      giveUpAtMs: input.resolveAtMs + scope.giveUpAfterMs,
-      contractHash: deps.loaded.contractHash,
-      status: "COLLECTING",
-    });
-    if (isNew) collect(input, scope.scope.subject);
+      resolveAtMs,
+      deadlineMs: roundDeadline(dueMs, deps.timeoutMs, resolveAtMs),
+    };
+    if (now() >= job.deadlineMs) return; // reconcile records it as missed
+    const row = { ...job, id: job.roundId, giveUpAtMs: resolveAtMs + scope.giveUpAfterMs };
+    if (await insertRound(deps.db, { ...row, contractHash: deps.loaded.contractHash, status: "COLLECTING" })) run(job);
   };
 
   const beginDue = async (scope: ScheduledScope, untilMs: number): Promise<boolean> => {
@@ -111,15 +125,7 @@ export function createRoundClock(deps: RoundClockDeps): RoundClock {
           begun.set(scope.scopeKey, Math.max(span.lastMs, lastDue(scope, now() - deps.timeoutMs) - scope.everyMs));
       }
       for (const round of (await openRounds(deps.db, RESUME_LIMIT)).filter((r) => r.status === "COLLECTING"))
-        collect(
-          {
-            roundId: round.id,
-            dueMs: round.due_at.getTime(),
-            deadlineMs: round.deadline_at.getTime(),
-            resolveAtMs: round.resolve_at.getTime(),
-          },
-          String(round.scope_jsonb.subject),
-        );
+        run(jobOf(round));
     },
     onRecords: async (records) => {
       deps.market.add(records);
@@ -137,15 +143,5 @@ export function createRoundClock(deps: RoundClockDeps): RoundClock {
     idle: async () => {
       while (open.size > 0) await Promise.allSettled(open);
     },
-  };
-}
-
-function inputOf(deps: RoundClockDeps, scope: ScheduledScope, dueMs: number): RoundInput {
-  const resolveAtMs = dueMs + scope.resolveAfterMs;
-  return {
-    roundId: roundId({ competition: deps.crunchId, scopeKey: scope.scopeKey, dueMs }),
-    dueMs,
-    resolveAtMs,
-    deadlineMs: roundDeadline(dueMs, deps.timeoutMs, resolveAtMs),
   };
 }

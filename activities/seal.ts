@@ -29,7 +29,7 @@ export interface SealSettings {
 }
 
 /** A cruncher's share with the address it is paid to, fixed with the seal. */
-export interface SealedRecipient {
+interface SealedRecipient {
   cruncher_id: string;
   name: string;
   address: string;
@@ -52,7 +52,7 @@ export interface CheckpointMeta {
   recipients: SealedRecipient[];
 }
 
-export const sha256: Hash = (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest());
+const sha256: Hash = (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest());
 const hashOf = (value: unknown): string => toHex(sha256(canonicalBytes(value)));
 
 /** Everything a checkpoint says about its period; reads only. The same snapshots give the same bytes. */

@@ -34,7 +34,7 @@ export interface CallArgument {
   type: "STRING" | "INT" | "FLOAT" | "JSON";
 }
 
-export interface PredictionCall {
+interface PredictionCall {
   method: string;
   /** values come from the round's scope, in this order */
   args: readonly CallArgument[];
@@ -62,12 +62,12 @@ export type ScoreResult = { value: number } & Record<string, number | boolean | 
 /** Treatment of a prediction that is not there: worst of the round, a fixed value, or left out (participation floor). */
 export type MissingPolicy = { kind: "worst-of-round" } | { kind: "fixed"; value: number } | { kind: "excluded" };
 
-export interface LeaderboardWindow {
+interface LeaderboardWindow {
   name: string;
   hours: number;
 }
 
-export interface Ranking {
+interface Ranking {
   /** a window's or a metric's name */
   key: string;
   direction: "asc" | "desc";

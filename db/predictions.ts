@@ -3,7 +3,6 @@ import { inputId } from "../domain/ids.ts";
 import type { CollectCounts } from "../domain/round.ts";
 import type { Database, Queryable } from "./database.ts";
 import { ensurePartitions } from "./partitions.ts";
-import { moveRound } from "./rounds.ts";
 import type { PredictionStatus, Predictions } from "./schema.ts";
 
 export type PredictionRow = Selectable<Predictions>;
@@ -17,7 +16,6 @@ export interface NewPrediction {
   execTimeUs: number;
   output: Record<string, unknown> | null;
   meta: Record<string, unknown>;
-  performedAtMs: number;
 }
 
 export interface CollectedRound {
@@ -29,66 +27,53 @@ export interface CollectedRound {
   resolveAtMs: number;
   /** null: nobody could be shown anything (a missed round) */
   input: { data: unknown; hash: string } | null;
+  /** when the answers were in, epoch ms */
+  performedAtMs: number;
   predictions: readonly NewPrediction[];
   counts: CollectCounts;
   missed?: string;
 }
 
 /**
- * Everything a round collected, in one transaction: the input, a row per model, the round's new status.
- * False: the round had been stored before, and nothing was changed.
+ * Everything a round collected, in one statement and so one commit and one journey: the round's new status (compare-and-set),
+ * its input, a row per model. False: the round had been stored before, and nothing was changed.
  */
 export async function storeCollected(db: Database, round: CollectedRound): Promise<boolean> {
   await ensurePartitions(db, "predictions", round.dueMs, round.dueMs);
-  return db.transaction().execute(async (tx) => {
-    if (round.input) await insertInput(tx, round.roundId, round.input);
-    const moved = await moveRound(tx, round.roundId, "COLLECTING", round.missed === undefined ? "WAITING" : "MISSED", {
-      counts: round.counts,
-      ...(round.missed === undefined ? {} : { reason: round.missed }),
-      ...(round.input ? { inputId: inputId(round.roundId) } : {}),
-    });
-    if (moved) await insertPredictions(tx, round);
-    return moved;
-  });
-}
-
-const insertInput = (tx: Queryable, roundId: string, input: { data: unknown; hash: string }) =>
-  tx
-    .insertInto("inputs")
-    .values({ id: inputId(roundId), raw_data_jsonb: JSON.stringify(input.data), hash: input.hash })
-    .onConflict((c) => c.doNothing())
-    .execute();
-
-/** Rows of one round; a model that has one already keeps it. */
-export async function insertPredictions(
-  tx: Queryable,
-  round: Omit<CollectedRound, "input" | "counts" | "missed">,
-): Promise<void> {
-  if (round.predictions.length === 0) return;
-  await tx
-    .insertInto("predictions")
-    .values(
-      round.predictions.map((p) => ({
-        id: p.id,
-        round_id: round.roundId,
-        model_id: p.modelId,
-        deployment_id: p.deploymentId,
-        prediction_config_id: round.configId,
-        scope_key: round.scopeKey,
-        scope_jsonb: JSON.stringify(round.scope),
-        status: p.status,
-        reason: p.reason,
-        exec_time_us: p.execTimeUs,
-        inference_output_jsonb: p.output === null ? null : JSON.stringify(p.output),
-        meta_jsonb: JSON.stringify(p.meta),
-        performed_at: new Date(p.performedAtMs),
-        resolvable_at: new Date(round.resolveAtMs),
-        due_at: new Date(round.dueMs),
-      })),
+  const input = round.input ? inputId(round.roundId) : null;
+  const { rows } = await sql<{ moved: boolean }>`
+    with moved as (
+      update rounds set status = ${round.missed === undefined ? "WAITING" : "MISSED"}, reason = ${round.missed ?? null}, input_id = ${input},
+        counts_jsonb = ${JSON.stringify(round.counts)}::jsonb, collected_at = now(),
+        finished_at = ${round.missed === undefined ? null : new Date()}::timestamptz
+      where id = ${round.roundId} and status = 'COLLECTING' returning id
+    ), stored_input as (
+      insert into inputs (id, raw_data_jsonb, hash)
+      select ${input}, ${JSON.stringify(round.input?.data ?? null)}::jsonb, ${round.input?.hash ?? ""} from moved where ${input}::text is not null
+      on conflict do nothing
+    ), stored_rows as (
+      insert into predictions (id, round_id, model_id, deployment_id, prediction_config_id, scope_key, scope_jsonb, status, reason,
+        exec_time_us, inference_output_jsonb, meta_jsonb, performed_at, resolvable_at, due_at)
+      select p.id, moved.id, p.model_id, p.deployment_id, ${round.configId}, ${round.scopeKey}, ${JSON.stringify(round.scope)}::jsonb, p.status, p.reason,
+        p.exec_time_us, p.output, p.meta, ${new Date(round.performedAtMs)}::timestamptz, ${new Date(round.resolveAtMs)}::timestamptz, ${new Date(round.dueMs)}::timestamptz
+      from moved, jsonb_to_recordset(${JSON.stringify(round.predictions.map(rowOf))}::jsonb)
+        as p(id text, model_id text, deployment_id text, status text, reason text, exec_time_us bigint, output jsonb, meta jsonb)
+      on conflict do nothing
     )
-    .onConflict((c) => c.doNothing())
-    .execute();
+    select exists (select from moved) as moved`.execute(db);
+  return rows[0]?.moved ?? false;
 }
+
+const rowOf = (p: NewPrediction) => ({
+  id: p.id,
+  model_id: p.modelId,
+  deployment_id: p.deploymentId,
+  status: p.status,
+  reason: p.reason,
+  exec_time_us: p.execTimeUs,
+  output: p.output,
+  meta: p.meta,
+});
 
 /** A round's rows, by model. */
 export const predictionsOf = (db: Queryable, round: { id: string; due_at: Date }): Promise<PredictionRow[]> =>

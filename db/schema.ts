@@ -1,19 +1,10 @@
 import type { ColumnType, Generated } from "kysely";
+import type { RoundStatus } from "../domain/round.ts";
 
 type Json<T = Record<string, unknown>> = ColumnType<T, string, string>;
 type JsonDefault<T = Record<string, unknown>> = ColumnType<T, string | undefined, string>;
 type Now = ColumnType<Date, Date | undefined, Date>;
 
-export const ROUND_STATUS = [
-  "COLLECTING",
-  "WAITING",
-  "RESOLVED",
-  "SCORED",
-  "MISSED",
-  "UNRESOLVABLE",
-  "VOIDED",
-] as const;
-export type RoundStatus = (typeof ROUND_STATUS)[number];
 export type PredictionStatus = "PENDING" | "SCORED" | "FAILED" | "TIMEOUT" | "ABSENT" | "UNRESOLVABLE" | "VOIDED";
 
 /** The four dimensions that name a stream of feed records. */
@@ -24,19 +15,19 @@ export interface DimensionColumns {
   granularity: string;
 }
 
-export interface FeedRecords extends DimensionColumns {
+interface FeedRecords extends DimensionColumns {
   ts_event: Date;
   event_id: ColumnType<string, string | undefined, never>;
   ts_ingested: Now;
   values_jsonb: Json;
   meta_jsonb: JsonDefault;
 }
-export interface FeedIngestionState extends DimensionColumns {
+interface FeedIngestionState extends DimensionColumns {
   last_event_ts: Date;
   updated_at: Now;
   meta_jsonb: JsonDefault;
 }
-export interface BackfillJobs extends DimensionColumns {
+interface BackfillJobs extends DimensionColumns {
   id: string;
   start_ts: Date;
   end_ts: Date;
@@ -49,7 +40,7 @@ export interface BackfillJobs extends DimensionColumns {
   updated_at: Now;
 }
 
-export interface Models {
+interface Models {
   id: string;
   name: string;
   deployment_identifier: string;
@@ -61,19 +52,19 @@ export interface Models {
   created_at: Now;
   updated_at: Now;
 }
-export interface Deployments {
+interface Deployments {
   id: string;
   model_id: string;
   first_seen_at: Now;
   last_seen_at: Now;
   meta_jsonb: JsonDefault;
 }
-export interface Contracts {
+interface Contracts {
   hash: string;
   body_jsonb: Json;
   created_at: Now;
 }
-export interface ScheduledPredictionConfigs {
+interface ScheduledPredictionConfigs {
   id: string;
   scope_key: string;
   scope_template_jsonb: Json;
@@ -83,14 +74,14 @@ export interface ScheduledPredictionConfigs {
   meta_jsonb: JsonDefault;
   created_at: Now;
 }
-export interface Inputs {
+interface Inputs {
   id: string;
   raw_data_jsonb: Json;
   hash: string;
   received_at: Now;
   status: ColumnType<"RECEIVED" | "RESOLVED" | "EXPIRED", "RECEIVED" | undefined, "RESOLVED" | "EXPIRED">;
 }
-export interface RoundCounts {
+interface RoundCounts {
   called: number;
   answered: number;
   failed: number;
@@ -156,7 +147,7 @@ export interface Scores {
   /** the scoring window that counted this score; null: not yet counted */
   window_end: Date | null;
 }
-export interface DeadLetters {
+interface DeadLetters {
   id: Generated<string>;
   prediction_id: string;
   round_id: string;
@@ -220,7 +211,7 @@ export interface MerkleCycles {
   snapshot_count: number;
   created_at: Now;
 }
-export interface MerkleNodes {
+interface MerkleNodes {
   id: Generated<string>;
   checkpoint_id: string | null;
   cycle_id: string | null;
@@ -234,8 +225,8 @@ export interface MerkleNodes {
   created_at: Now;
 }
 
-export type CheckpointStatus = "PENDING" | "SUBMITTED" | "CLAIMABLE" | "PAID" | "VOID";
-export type CheckpointPhase =
+type CheckpointStatus = "PENDING" | "SUBMITTED" | "CLAIMABLE" | "PAID" | "VOID";
+type CheckpointPhase =
   | "SEALED"
   | "AWAITING_APPROVAL"
   | "PLANNED"
@@ -283,7 +274,7 @@ export interface CheckpointTransitions {
   tx_hash: string | null;
   at: Now;
 }
-export interface Submissions {
+interface Submissions {
   checkpoint_id: string;
   genesis: string;
   base_address: string;
@@ -307,7 +298,7 @@ export interface PayoutBatches {
   tx_hash: string | null;
   finished_at: Date | null;
 }
-export interface SubmissionAttempts {
+interface SubmissionAttempts {
   checkpoint_id: string;
   part: number;
   n: number;
@@ -319,14 +310,14 @@ export interface SubmissionAttempts {
   outcome: "FINAL" | "DEAD" | null;
 }
 
-export interface Outbox {
+interface Outbox {
   id: Generated<string>;
   topic: string;
   event: string;
   data_jsonb: Json;
   created_at: Now;
 }
-export interface ApiKeys {
+interface ApiKeys {
   id: string;
   name: string;
   tier: "read" | "participant" | "local" | "operator" | "admin";
@@ -337,14 +328,14 @@ export interface ApiKeys {
   last_used_at: Date | null;
   revoked_at: Date | null;
 }
-export interface IdempotencyKeys {
+interface IdempotencyKeys {
   key: string;
   request_hash: string;
   status_code: number;
   body_jsonb: Json<unknown>;
   created_at: Now;
 }
-export interface AuditLog {
+interface AuditLog {
   id: Generated<string>;
   actor: string;
   action: string;

@@ -47,7 +47,7 @@ export const isSubmitted = (phase: CheckpointPhase): boolean =>
   ["FINAL", "CLAIMABLE", "PAYING", "PAID"].includes(phase);
 
 /** What a person may decide, and in which phases; the same table answers the update validators, the API and the page. */
-export const DECISION_PHASES = {
+const DECISION_PHASES = {
   approve: ["AWAITING_APPROVAL"],
   retry: ["FAILED", "CONFLICT"],
   retryBlocked: ["BLOCKED", "CLAIMABLE", "PAYING"],

@@ -4,7 +4,7 @@ import { apportion } from "./apportion.ts";
 export const FRAC64 = 1_000_000_000n;
 
 /** Percent of each place; places from the eleventh on have none. */
-export const TIERS: readonly bigint[] = [35n, 10n, 10n, 10n, 10n, 5n, 5n, 5n, 5n, 5n];
+const TIERS: readonly bigint[] = [35n, 10n, 10n, 10n, 10n, 5n, 5n, 5n, 5n, 5n];
 const ALL_PERCENT = 100n;
 
 export interface Contender {

@@ -1,12 +1,9 @@
 /** Business keys. Workflow ids are built and parsed here and nowhere else (design: nothing in an id is random). */
-export const TASK_QUEUE = { predict: "predict", score: "score", checkpoint: "checkpoint", signing: "signing" } as const;
-
-export type QueueRole = keyof typeof TASK_QUEUE;
+type QueueRole = "predict" | "score" | "checkpoint" | "signing";
 /** A queue per role and competition: nodes that share a Temporal server never take each other's work. */
-export const taskQueue = (role: QueueRole, competition: string): string => `${TASK_QUEUE[role]}/${competition}`;
+export const taskQueue = (role: QueueRole, competition: string): string => `${role}/${competition}`;
 /** Seen from a workflow on `own`: the queue of another role of the same node. */
-export const siblingQueue = (own: string, role: QueueRole): string =>
-  `${TASK_QUEUE[role]}${own.slice(own.indexOf("/"))}`;
+export const siblingQueue = (own: string, role: QueueRole): string => `${role}${own.slice(own.indexOf("/"))}`;
 
 export const WORKFLOW = {
   predictionRound: "predictionRound",

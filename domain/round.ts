@@ -10,7 +10,6 @@ export const ROUND_NEXT = {
 } as const satisfies Record<string, readonly string[]>;
 
 export type RoundStatus = keyof typeof ROUND_NEXT;
-export const TERMINAL_ROUND: readonly RoundStatus[] = ["SCORED", "MISSED", "UNRESOLVABLE", "VOIDED"];
 
 export interface CollectCounts {
   called: number;

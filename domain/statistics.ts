@@ -8,7 +8,7 @@ export function mean(x: Series): number {
 }
 
 /** Ranks from 1; equal values share the average of their places. */
-export function averageRanks(x: Series): Float64Array {
+function averageRanks(x: Series): Float64Array {
   const order = Array.from({ length: x.length }, (_, i) => i).sort((a, b) => x[a]! - x[b]!);
   const ranks = new Float64Array(x.length);
   for (let start = 0; start < order.length; ) {
@@ -23,7 +23,7 @@ export function averageRanks(x: Series): Float64Array {
 const FLAT = 1e-12;
 
 /** Pearson correlation; 0 with fewer than two values or where either side is constant. */
-export function pearson(x: Series, y: Series): number {
+function pearson(x: Series, y: Series): number {
   const n = Math.min(x.length, y.length);
   if (n < 2) return 0;
   const mx = mean(x);

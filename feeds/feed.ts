@@ -25,7 +25,7 @@ export interface Subscription {
 /** Awaited before the feed goes on: what it returned from has been stored. */
 export type FeedSink = (records: FeedRecord[]) => Promise<void>;
 
-export interface FetchRequest extends Subscription {
+interface FetchRequest extends Subscription {
   /** half-open: tsEvent ≥ startMs and < endMs */
   startMs: number;
   endMs: number;

@@ -111,7 +111,7 @@ async function untilKnown(work: () => Promise<unknown>): Promise<void> {
 }
 
 /** Registers the search attributes in each namespace and waits until queries may use them. */
-export async function ensureSearchAttributes(services: TemporalServices, namespaces: readonly string[]): Promise<void> {
+async function ensureSearchAttributes(services: TemporalServices, namespaces: readonly string[]): Promise<void> {
   const query = `${Object.keys(SEARCH_ATTRIBUTES)
     .filter((name) => name !== "ResolveAt")
     .map((name) => `${name} = ""`)

@@ -1,6 +1,3 @@
-/** A value with one canonical text: what JSON can hold, and nothing else. */
-export type Canonical = null | boolean | number | string | readonly Canonical[] | { readonly [key: string]: Canonical };
-
 export class CanonicalError extends Error {
   override name = "CanonicalError";
   constructor(path: string, problem: string) {

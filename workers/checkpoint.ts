@@ -8,7 +8,7 @@ import { localRegistry, noRecipients, type Recipients, recipientsFile } from "..
 import { createRpc } from "../chain/solana/rpc.ts";
 import { createSolanaChain, topUp } from "../chain/solana/solana-chain.ts";
 import { type Config, ConfigError } from "../config.ts";
-import { checkpointScheduleId, reconcileId, reconcileScheduleId, TASK_QUEUE, WORKFLOW } from "../domain/ids.ts";
+import { checkpointScheduleId, reconcileId, reconcileScheduleId, taskQueue, WORKFLOW } from "../domain/ids.ts";
 import type { Role, RoleContext } from "./context.ts";
 import { ensureSchedule } from "./schedules.ts";
 
@@ -29,7 +29,7 @@ export async function startCheckpointRole(context: RoleContext): Promise<Role> {
   const base = { connection: temporal.connection, namespace: config.TEMPORAL_CHECKPOINT_NAMESPACE, ...GRACE };
   const checkpoints = await Worker.create({
     ...base,
-    taskQueue: TASK_QUEUE.checkpoint,
+    taskQueue: taskQueue("checkpoint", config.CRUNCH_ID),
     workflowBundle: temporal.workflowBundle,
     activities: {
       ...createCheckpointActivities({
@@ -45,6 +45,7 @@ export async function startCheckpointRole(context: RoleContext): Promise<Role> {
         db,
         client: temporal.checkpoints,
         competition: config.CRUNCH_ID,
+        taskQueue: taskQueue("checkpoint", config.CRUNCH_ID),
         clock: clockOf(config),
         log,
       }),
@@ -55,7 +56,7 @@ export async function startCheckpointRole(context: RoleContext): Promise<Role> {
   });
   const signing = await Worker.create({
     ...base,
-    taskQueue: TASK_QUEUE.signing,
+    taskQueue: taskQueue("signing", config.CRUNCH_ID),
     activities: createSigningActivities(submission),
     maxConcurrentActivityTaskExecutions: 1,
   });
@@ -81,7 +82,7 @@ export async function startCheckpointRole(context: RoleContext): Promise<Role> {
 /** At each period's end, every two minutes, and now. */
 async function startBeats({ config, temporal: { checkpoints: client } }: RoleContext): Promise<void> {
   const { intervalMs, anchorMs } = clockOf(config);
-  const beat = { taskQueue: TASK_QUEUE.checkpoint, workflowType: WORKFLOW.startCheckpoints };
+  const beat = { taskQueue: taskQueue("checkpoint", config.CRUNCH_ID), workflowType: WORKFLOW.startCheckpoints };
   const [atEnd, regular] = [checkpointScheduleId(config.CRUNCH_ID), reconcileScheduleId(config.CRUNCH_ID)];
   await ensureSchedule(client, {
     ...beat,
@@ -92,7 +93,7 @@ async function startBeats({ config, temporal: { checkpoints: client } }: RoleCon
   });
   await ensureSchedule(client, { ...beat, scheduleId: regular, workflowId: regular, everyMs: RECONCILE_EVERY_MS });
   await client.workflow.start(WORKFLOW.startCheckpoints, {
-    ...{ taskQueue: TASK_QUEUE.checkpoint, workflowId: reconcileId(config.CRUNCH_ID), args: [] },
+    ...{ taskQueue: taskQueue("checkpoint", config.CRUNCH_ID), workflowId: reconcileId(config.CRUNCH_ID), args: [] },
     ...{ workflowIdConflictPolicy: "USE_EXISTING", workflowIdReusePolicy: "ALLOW_DUPLICATE" },
   });
 }

@@ -148,11 +148,16 @@ export function createLane(first: DeploymentEvent, options: LaneOptions): Lane {
     call: EncodedCall,
     own: ModelConnection,
     delivery: Delivery,
+    before: { answeredAt: bigint },
   ): Promise<{ result: CallResult; outcome?: Outcome }> {
     if (call.key !== undefined && call.key === lastKey) return { result: resultOf("SUCCESS", "ALREADY_DELIVERED") };
     const start = process.hrtime.bigint();
     const { outcome, incarnation: told } = await own.call(call.bytes, delivery.deadlineAt, delivery.signal);
-    const took = Number((process.hrtime.bigint() - start) / 1000n);
+    const answeredAt = process.hrtime.bigint();
+    // biome-ignore lint/complexity/useMathMinMax: bigints
+    const began = before.answeredAt > start ? before.answeredAt : start; // sent early, it waited for the call before it
+    const took = Number((answeredAt - began) / 1000n);
+    before.answeredAt = answeredAt;
     if (connection === own) learn(call, outcome, told);
     return { result: resultOf(outcome.status, outcome.detail, outcome.output, took), outcome };
   }
@@ -198,13 +203,19 @@ export function createLane(first: DeploymentEvent, options: LaneOptions): Lane {
   async function deliverAll(own: ModelConnection, delivery: Delivery): Promise<CallResult[]> {
     const results: CallResult[] = [];
     let stopped: CallResult | undefined;
-    for (const call of delivery.calls) {
-      stopped ??= tooLate(delivery, "not sent");
+    const before = { answeredAt: 0n };
+    // Our runner queues the calls of a model in order: all go out at once and a journey is saved. Public runners would be busy.
+    const sent =
+      deployment.almanac && !delivery.stopOnFailure && !delivery.signal.aborted
+        ? delivery.calls.map((call) => deliverOne(call, own, delivery, before))
+        : undefined;
+    for (const [i, call] of delivery.calls.entries()) {
+      stopped ??= sent ? undefined : tooLate(delivery, "not sent");
       if (stopped) {
         results.push(stopped);
         continue;
       }
-      const { result, outcome } = await deliverOne(call, own, delivery);
+      const { result, outcome } = await (sent?.[i] ?? deliverOne(call, own, delivery, before));
       const cancelled = outcome?.status === "TIMEOUT" && delivery.signal.reason === "caller";
       if (outcome && connection === own) judge(outcome, cancelled);
       results.push(cancelled ? aborted() : result);
