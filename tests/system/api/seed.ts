@@ -1,7 +1,7 @@
 import { type Actor, insertSealed, transition } from "../../../db/checkpoints.ts";
 import type { Database } from "../../../db/database.ts";
 import { ensurePartitions } from "../../../db/partitions.ts";
-import type { LeaderboardEntryRow, PredictionStatus, RoundStatus } from "../../../db/schema.ts";
+import type { LeaderboardEntryRow, PredictionStatus } from "../../../db/schema.ts";
 import type { CheckpointPhase } from "../../../domain/checkpoint.ts";
 import {
   checkpointId,
@@ -12,6 +12,7 @@ import {
   scoreId,
   snapshotId,
 } from "../../../domain/ids.ts";
+import type { RoundStatus } from "../../../domain/round.ts";
 
 export const CRUNCH = "starter-challenge";
 export const SCOPE_KEY = "SP500-20";
