@@ -107,7 +107,7 @@ export async function insertSnapshots(tx: Queryable, endMs: number, snapshots: r
     .execute();
 }
 
-/** Per model: means of `value` over the snapshots since each instant, every prediction counting once, and how far back they reach. */
+/** Per model (summed in order of time, so that equal histories have equal sums to the last bit): means of `value` over the snapshots since each instant, every prediction counting once, and how far back they reach. */
 export interface WindowMean {
   model_id: string;
   value: number | null;
@@ -118,7 +118,7 @@ export interface WindowMean {
 export async function windowMeans(db: Queryable, sinceMs: number, untilMs: number): Promise<WindowMean[]> {
   const { rows } = await sql<WindowMean>`
     select model_id,
-      sum((result_summary_jsonb->>'value')::float8 * prediction_count) / nullif(sum(prediction_count) filter (where result_summary_jsonb->>'value' is not null), 0) as value,
+      sum((result_summary_jsonb->>'value')::float8 * prediction_count order by period_end, revision) / nullif(sum(prediction_count) filter (where result_summary_jsonb->>'value' is not null), 0) as value,
       sum(prediction_count)::int as predictions, min(period_start) as first_period_start
     from snapshots s
     where period_end > ${new Date(sinceMs)} and period_end <= ${new Date(untilMs)}

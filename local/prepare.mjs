@@ -47,7 +47,16 @@ function install() {
     const env = Object.fromEntries(
       Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle|command)/.test(name)),
     );
-    const args = [...npm[1], "install", "--no-save", "--no-audit", "--no-fund", "--include=dev", "--include=optional"];
+    const args = [
+      ...npm[1],
+      "install",
+      "--no-save",
+      "--no-audit",
+      "--no-fund",
+      "--include=dev",
+      "--include=optional",
+      "--loglevel=error",
+    ];
     const child = spawn(npm[0], args, { cwd: ROOT, env, stdio: ["ignore", "inherit", "inherit"] });
     const tick = setInterval(
       () => console.log(`  still installing, ${Math.round((Date.now() - begun) / 1000)} s`),

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { Worker } from "@temporalio/worker";
 import { createCollector } from "../activities/collect.ts";
 import { createMarket } from "../activities/market.ts";
@@ -8,12 +9,15 @@ import { preparePartitions } from "../db/partitions.ts";
 import { recordContract } from "../db/rounds.ts";
 import { taskQueue } from "../domain/ids.ts";
 import type { FeedRecord } from "../feeds/feed.ts";
-import { createFleetClient } from "../models/client/fleet-client.ts";
+import { createFleetClient, type FleetClient } from "../models/client/fleet-client.ts";
 import type { Role, RoleContext } from "./context.ts";
 import { feedLag, feedToPrediction, modelCallDuration } from "./metrics.ts";
 
 /** Looks for due times without a record this often. */
 const SWEEP_MS = 250;
+/** How long rounds wait at a start for the models to be connected. */
+const MEET_MS = 5_000;
+const CONNECT_POLL_MS = 20;
 const MICROSECONDS_PER_SECOND = 1_000_000;
 const GRACE = { shutdownGraceTime: "5s", shutdownForceTime: "7s" } as const;
 
@@ -80,10 +84,11 @@ export async function startPredictRole(context: RoleContext): Promise<PredictRol
     onCollected: (seconds) => feedToPrediction.observe(seconds),
   });
   fleet.onChange(followFleet(context));
-  void fleet
+  const met = fleet
     .init()
     .catch((error: unknown) => log.error({ error: String(error) }, "no orchestrator; rounds go on without models"));
   const working = worker.run();
+  await Promise.race([met.then(() => connected(fleet)), delay(MEET_MS)]);
   await clock.resume();
 
   const quietly = (work: Promise<void>): void =>
@@ -114,6 +119,11 @@ export async function startPredictRole(context: RoleContext): Promise<PredictRol
     },
     missing: async () => (fleet.models().length === 0 ? ["models: the orchestrator has announced none"] : []),
   };
+}
+
+/** Settles when no announced model is still being connected: a restart of the node must not cost a healthy model its round. */
+async function connected(fleet: FleetClient): Promise<void> {
+  while (fleet.models().some((model) => model.state === "CONNECTING")) await delay(CONNECT_POLL_MS);
 }
 
 /** Keeps the tables of models and deployments as announced, one write after the other. */

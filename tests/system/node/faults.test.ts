@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
+import { insertRound, moveRound } from "../../../db/rounds.ts";
 import { reconcileScheduleId, windowId, windowScheduleId } from "../../../domain/ids.ts";
 import { startNode, type TestNode, until } from "./harness.ts";
 import { expectNothingLost, settled } from "./invariants.ts";
@@ -137,8 +138,12 @@ describe("terminate, cancel, reset and delete in Temporal are faults like any ot
           workflowExecution: { workflowId: id },
         }),
       reset: async (id: string) => {
-        const { events } = await node.temporal.workflow.getHandle(id).fetchHistory();
-        const workflowTaskFinishEventId = events!.find((e) => e.workflowTaskCompletedEventAttributes)!.eventId!;
+        const finished = async () => {
+          const { events } = await node.temporal.workflow.getHandle(id).fetchHistory();
+          return events?.find((e) => e.workflowTaskCompletedEventAttributes)?.eventId;
+        };
+        await until("its first workflow task is finished", 10_000, async () => (await finished()) != null);
+        const workflowTaskFinishEventId = (await finished())!;
         await node.temporal.workflowService.resetWorkflowExecution({
           namespace: "almanac",
           workflowExecution: { workflowId: id },
@@ -173,6 +178,16 @@ describe("terminate, cancel, reset and delete in Temporal are faults like any ot
   test("of a window: built once, by whoever comes back", async () => {
     await using node = await startNode({ models: MODELS, env: { SCORE_INTERVAL_SECONDS: "5" } });
     await scored(node, 2);
+    await until(
+      "a window is committed",
+      30_000,
+      async () =>
+        (await node.db
+          .selectFrom("scoring_windows")
+          .select("end_at")
+          .where("status", "=", "COMMITTED")
+          .executeTakeFirst()) !== undefined,
+    );
     await node.temporal.schedule.getHandle(windowScheduleId(node.crunchId)).pause();
     await delay(1_000);
     const last = await node.db
@@ -183,6 +198,7 @@ describe("terminate, cancel, reset and delete in Temporal are faults like any ot
     const endMs = last.end_at.getTime() + 5_000;
     await delay(Math.max(0, endMs - Date.now()) + 200);
     const id = windowId(node.crunchId, endMs);
+    await holdOpen(node, endMs);
     for (const hurt of ["terminate", "delete", "cancel"] as const) {
       await reconcileNow(node);
       await until("the window's workflow was started", 20_000, async () =>
@@ -204,6 +220,7 @@ describe("terminate, cancel, reset and delete in Temporal are faults like any ot
         });
       await delay(1_000);
     }
+    await node.db.deleteFrom("rounds").where("scope_key", "=", "HOLD").execute();
     await node.temporal.schedule.getHandle(windowScheduleId(node.crunchId)).unpause();
     await reconcileNow(node);
     await recovers(node);
@@ -218,6 +235,28 @@ describe("terminate, cancel, reset and delete in Temporal are faults like any ot
     ).toHaveLength(1);
   }, 240_000);
 });
+
+/** A round inside the window whose truth cannot come yet: its window waits, however often its workflow is started. */
+async function holdOpen(node: TestNode, endMs: number): Promise<void> {
+  const { contract_hash: contractHash } = await node.db
+    .selectFrom("rounds")
+    .select("contract_hash")
+    .executeTakeFirstOrThrow();
+  const round = {
+    id: `round/${node.crunchId}/HOLD/${endMs}`,
+    scopeKey: "HOLD",
+    scope: { subject: "NOBODY" },
+    contractHash,
+  };
+  const times = {
+    dueMs: endMs - 2_000,
+    deadlineMs: endMs - 1_500,
+    resolveAtMs: endMs - 1_000,
+    giveUpAtMs: endMs + 120_000,
+  };
+  await insertRound(node.db, { ...round, ...times, status: "COLLECTING" });
+  await moveRound(node.db, round.id, "COLLECTING", "WAITING");
+}
 
 test("a due time that nobody was there for is stored as MISSED, with its models ABSENT for the node's reason", async () => {
   await using node = await startNode({ models: MODELS });

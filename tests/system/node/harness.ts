@@ -28,6 +28,8 @@ export interface TestNode extends AsyncDisposable {
   env: Record<string, string>;
   db: Database;
   temporal: Client;
+  /** the namespace of checkpoints */
+  checkpoints: Client;
   folder: string;
   start(group: string, env?: Record<string, string>): Promise<void>;
   /** SIGKILL, without a word */
@@ -98,6 +100,7 @@ export async function startNode(options: TestNodeOptions): Promise<TestNode> {
     db,
     folder,
     temporal: new Client({ connection, namespace: env.TEMPORAL_NAMESPACE ?? "almanac" }),
+    checkpoints: new Client({ connection, namespace: "almanac-checkpoints" }),
     pidOf: (group) => running.get(group)!.pid!,
     log: (group) => logs.get(group) ?? [],
     start: async (group, extra = {}) => {

@@ -14,7 +14,7 @@ const scored = (node: TestNode, atLeast: number) =>
 
 describe("a competition in seconds", () => {
   test("rounds are collected, resolved and scored; windows snapshot and rank them; equal models share a rank", async () => {
-    await using node = await startNode({ models: FOUR });
+    await using node = await startNode({ models: FOUR, env: { MODEL_RUNNER_TIMEOUT_SECONDS: "1.9" } });
     await scored(node, 8);
     const untilMs = Date.now() - 1_000;
     await settled(node.db, untilMs);
