@@ -97,7 +97,7 @@ async function measure(models: number): Promise<Record<string, string | number>>
 
   const loaded = await loadCompetition("tests/system/node/competitions/quick/competition.ts", [SUBJECT]);
   const scopes = loaded.scopes.map((s) => ({ ...s, everyMs: EVERY_MS, resolveAfterMs: 3_600_000 }));
-  await recordContract(db, loaded.contractHash, loaded.contractBody);
+  await recordContract(db, { hash: loaded.contractHash, body: loaded.contractBody, scopes });
   const market = createMarket({
     db,
     source: "bench",

@@ -137,11 +137,41 @@ export async function competitionStart(db: Queryable): Promise<number | null> {
   return row ? row.due_at.getTime() : null;
 }
 
-export async function recordContract(db: Queryable, hash: string, body: unknown): Promise<void> {
+/** The contract a node runs under and the scopes it schedules, each kept under its key. */
+export async function recordContract(
+  db: Queryable,
+  contract: { hash: string; body: unknown; scopes: readonly ScopeRow[] },
+): Promise<void> {
   await db
     .insertInto("contracts")
-    .values({ hash, body_jsonb: JSON.stringify(body) })
+    .values({ hash: contract.hash, body_jsonb: JSON.stringify(contract.body) })
     .onConflict((c) => c.doNothing())
+    .execute();
+  for (const [order, scope] of contract.scopes.entries()) await recordScope(db, scope, order);
+}
+
+export interface ScopeRow {
+  scopeKey: string;
+  scope: Record<string, unknown>;
+  everyMs: number;
+  resolveAfterMs: number;
+}
+
+async function recordScope(db: Queryable, scope: ScopeRow, order: number): Promise<void> {
+  const schedule = {
+    prediction_interval_seconds: scope.everyMs / 1_000,
+    resolve_horizon_seconds: scope.resolveAfterMs / 1_000,
+  };
+  const columns = {
+    scope_template_jsonb: JSON.stringify(scope.scope),
+    schedule_jsonb: JSON.stringify(schedule),
+    order,
+    active: true,
+  };
+  await db
+    .insertInto("scheduled_prediction_configs")
+    .values({ id: `CFG_${scope.scopeKey}`, scope_key: scope.scopeKey, ...columns })
+    .onConflict((c) => c.column("id").doUpdateSet(columns))
     .execute();
 }
 

@@ -29,7 +29,7 @@ export interface PredictRole extends Role {
 /** Follows the models, begins rounds as they fall due and collects them. */
 export async function startPredictRole(context: RoleContext): Promise<PredictRole> {
   const { config, db, log, competition: loaded, temporal } = context;
-  await recordContract(db, loaded.contractHash, loaded.contractBody);
+  await recordContract(db, { hash: loaded.contractHash, body: loaded.contractBody, scopes: loaded.scopes });
   await preparePartitions(db, Date.now());
   const fleet = createFleetClient({
     host: config.MODEL_RUNNER_NODE_HOST,

@@ -18,7 +18,7 @@ const GRACE = { shutdownGraceTime: "5s", shutdownForceTime: "7s" } as const;
 
 /** Resolves, scores, builds scoring windows, and starts again whatever the rows say is unfinished. */
 export async function startScoreRole({ config, db, log, competition: loaded, temporal }: RoleContext): Promise<Role> {
-  await recordContract(db, loaded.contractHash, loaded.contractBody);
+  await recordContract(db, { hash: loaded.contractHash, body: loaded.contractBody, scopes: loaded.scopes });
   await preparePartitions(db, Date.now());
   const market = createMarket({
     db,
