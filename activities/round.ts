@@ -12,19 +12,10 @@ import type { Collector, CollectResult } from "./collect.ts";
 import type { Market } from "./market.ts";
 import { scorePredictions } from "./scorer.ts";
 
-const HEARTBEAT_MS = 1_000;
-
 /** On the queue of the predict role, where the models are connected. */
 export const createCollectActivities = ({ collector }: { collector: Collector }) => ({
-  async collect({ roundId }: RoundInput): Promise<CollectResult> {
-    const context = Context.current();
-    const beat = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
-    try {
-      return await collector.collect(roundId, context.cancellationSignal);
-    } finally {
-      clearInterval(beat);
-    }
-  },
+  collect: ({ roundId }: RoundInput): Promise<CollectResult> =>
+    collector.collect(roundId, Context.current().cancellationSignal),
 });
 export type CollectActivities = ReturnType<typeof createCollectActivities>;
 

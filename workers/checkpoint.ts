@@ -10,6 +10,7 @@ import { createSolanaChain, topUp } from "../chain/solana/solana-chain.ts";
 import { type Config, ConfigError } from "../config.ts";
 import { checkpointScheduleId, reconcileId, reconcileScheduleId, taskQueue, WORKFLOW } from "../domain/ids.ts";
 import type { Role, RoleContext } from "./context.ts";
+import { heartbeating } from "./heartbeat.ts";
 import { ensureSchedule } from "./schedules.ts";
 
 const RECONCILE_EVERY_MS = 120_000;
@@ -31,7 +32,7 @@ export async function startCheckpointRole(context: RoleContext): Promise<Role> {
     ...base,
     taskQueue: taskQueue("checkpoint", config.CRUNCH_ID),
     workflowBundle: temporal.workflowBundle,
-    activities: {
+    activities: heartbeating({
       ...createCheckpointActivities({
         db,
         log,
@@ -49,7 +50,7 @@ export async function startCheckpointRole(context: RoleContext): Promise<Role> {
         clock: clockOf(config),
         log,
       }),
-    },
+    }),
     maxConcurrentActivityTaskExecutions: 20,
     maxConcurrentWorkflowTaskExecutions: 10,
     maxCachedWorkflows: 100,
@@ -57,7 +58,7 @@ export async function startCheckpointRole(context: RoleContext): Promise<Role> {
   const signing = await Worker.create({
     ...base,
     taskQueue: taskQueue("signing", config.CRUNCH_ID),
-    activities: createSigningActivities(submission),
+    activities: heartbeating(createSigningActivities(submission)),
     maxConcurrentActivityTaskExecutions: 1,
   });
   const working = Promise.all([checkpoints.run(), signing.run()]);

@@ -11,6 +11,7 @@ import { taskQueue } from "../domain/ids.ts";
 import type { FeedRecord } from "../feeds/feed.ts";
 import { createFleetClient, type FleetClient } from "../models/client/fleet-client.ts";
 import type { Role, RoleContext } from "./context.ts";
+import { heartbeating } from "./heartbeat.ts";
 import { feedLag, feedToPrediction, modelCallDuration } from "./metrics.ts";
 
 /** Looks for due times without a record this often. */
@@ -63,7 +64,7 @@ export async function startPredictRole(context: RoleContext): Promise<PredictRol
     namespace: config.TEMPORAL_NAMESPACE,
     taskQueue: taskQueue("predict", config.CRUNCH_ID),
     workflowBundle: temporal.workflowBundle,
-    activities: createCollectActivities({ collector }),
+    activities: heartbeating(createCollectActivities({ collector })),
     maxConcurrentWorkflowTaskExecutions: 40,
     maxConcurrentLocalActivityExecutions: 20,
     maxConcurrentActivityTaskExecutions: 20,

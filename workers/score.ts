@@ -7,6 +7,7 @@ import { preparePartitions } from "../db/partitions.ts";
 import { overdueRounds, recordContract } from "../db/rounds.ts";
 import { reconcileId, reconcileScheduleId, taskQueue, WORKFLOW, windowScheduleId } from "../domain/ids.ts";
 import type { Role, RoleContext } from "./context.ts";
+import { heartbeating } from "./heartbeat.ts";
 import { predictionsOverdue, roundsTotal } from "./metrics.ts";
 import { ensureSchedule } from "./schedules.ts";
 
@@ -34,7 +35,7 @@ export async function startScoreRole({ config, db, log, competition: loaded, tem
     namespace: config.TEMPORAL_NAMESPACE,
     taskQueue: taskQueue("score", config.CRUNCH_ID),
     workflowBundle: temporal.workflowBundle,
-    activities: {
+    activities: heartbeating({
       ...createScoreActivities({ db, market, competition: loaded, onEnded: (status) => roundsTotal.inc({ status }) }),
       ...createWindowActivities({ db, competition: loaded.competition, log }),
       ...createReconcileActivities({
@@ -47,7 +48,7 @@ export async function startScoreRole({ config, db, log, competition: loaded, tem
         clock: { intervalMs, anchorMs, periodMs: config.CHECKPOINT_INTERVAL_SECONDS * 1_000 },
         log,
       }),
-    },
+    }),
     maxConcurrentWorkflowTaskExecutions: 40,
     maxConcurrentActivityTaskExecutions: 20,
     maxCachedWorkflows: 500,

@@ -198,15 +198,18 @@ function moved(run: Run, at: CheckpointPosition): CheckpointPosition {
 
 const rows = proxyActivities<CheckpointActivities>({
   startToCloseTimeout: "5m",
+  heartbeatTimeout: "15s",
   retry: { initialInterval: "1s", backoffCoefficient: 2, maximumInterval: "15s" },
 });
 const chain = proxyActivities<SubmissionActivities & PayoutActivities>({
   startToCloseTimeout: "30s",
+  heartbeatTimeout: "10s",
   retry: { initialInterval: "2s", backoffCoefficient: 2, maximumInterval: "2m" },
 });
 const signing = () =>
   proxyActivities<SigningActivities>({
     taskQueue: siblingQueue(workflowInfo().taskQueue, "signing"),
     startToCloseTimeout: "30s",
+    heartbeatTimeout: "10s",
     retry: { initialInterval: "2s", backoffCoefficient: 2, maximumInterval: "2m" },
   });

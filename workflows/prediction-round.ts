@@ -35,11 +35,13 @@ const truth = () =>
   proxyActivities<ScoreActivities>({
     taskQueue: scoreQueue(),
     startToCloseTimeout: "30s",
+    heartbeatTimeout: "5s",
     retry: { initialInterval: "1s", backoffCoefficient: 1.5, maximumInterval: "1m" },
   });
 const score = () =>
   proxyActivities<ScoreActivities>({
     taskQueue: scoreQueue(),
     startToCloseTimeout: "30s",
+    heartbeatTimeout: "5s",
     retry: { initialInterval: "1s", backoffCoefficient: 2, maximumInterval: "1m" },
   });

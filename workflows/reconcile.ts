@@ -16,5 +16,6 @@ export async function startWindows(): Promise<number> {
 
 const rows = proxyActivities<ReconcileActivities>({
   startToCloseTimeout: "2m",
+  heartbeatTimeout: "15s",
   retry: { initialInterval: "1s", backoffCoefficient: 2, maximumInterval: "30s" },
 });

@@ -9,9 +9,11 @@ export async function scoringWindow(span: WindowSpan): Promise<{ snapshots: numb
 
 const wait = proxyActivities<WindowActivities>({
   startToCloseTimeout: "30s",
+  heartbeatTimeout: "5s",
   retry: { initialInterval: "1s", backoffCoefficient: 1.2, maximumInterval: "10s" },
 });
 const build = proxyActivities<WindowActivities>({
   startToCloseTimeout: "5m",
+  heartbeatTimeout: "15s",
   retry: { initialInterval: "1s", backoffCoefficient: 2, maximumInterval: "1m" },
 });

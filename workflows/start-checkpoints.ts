@@ -10,5 +10,6 @@ export async function startCheckpoints(): Promise<{ open: number; periods: numbe
 
 const runs = proxyActivities<CheckpointRunActivities>({
   startToCloseTimeout: "2m",
+  heartbeatTimeout: "15s",
   retry: { initialInterval: "1s", backoffCoefficient: 2, maximumInterval: "30s" },
 });

@@ -7,6 +7,7 @@ import type { ChainPort } from "../../../chain/port.ts";
 import { localRegistry } from "../../../chain/recipients.ts";
 import type { Database } from "../../../db/database.ts";
 import { taskQueue } from "../../../domain/ids.ts";
+import { heartbeating } from "../../../workers/heartbeat.ts";
 
 /** One node serves the competitions of all tests of a file. */
 export const NODE = "test";
@@ -52,16 +53,25 @@ export async function startWorkers({
     ...base,
     taskQueue: taskQueue("checkpoint", NODE),
     workflowBundle: bundle,
-    activities: wrapped({
-      ...createCheckpointActivities({ db, log: quiet, recipients: localRegistry, seal, approvesItself: true, ...deps }),
-      ...createSubmissionActivities(submission),
-      ...createPayoutActivities({ db, chain, crunch: "crunch", poolLamports }),
-    }),
+    activities: heartbeating(
+      wrapped({
+        ...createCheckpointActivities({
+          db,
+          log: quiet,
+          recipients: localRegistry,
+          seal,
+          approvesItself: true,
+          ...deps,
+        }),
+        ...createSubmissionActivities(submission),
+        ...createPayoutActivities({ db, chain, crunch: "crunch", poolLamports }),
+      }),
+    ),
   });
   const signing = await Worker.create({
     ...base,
     taskQueue: taskQueue("signing", NODE),
-    activities: wrapped(createSigningActivities(submission)),
+    activities: heartbeating(wrapped(createSigningActivities(submission))),
     maxConcurrentActivityTaskExecutions: 1,
   });
   const working = Promise.all([checkpoints.run(), signing.run()]);
