@@ -19,7 +19,9 @@ export function readLocalSettings(root: string, variables?: NodeJS.ProcessEnv): 
   const config = readConfig(env);
   // Compiled code and stripped types are kept, so that a warm start does not do that work again.
   env.NODE_COMPILE_CACHE ??= join(resolve(config.ALMANAC_DIR), "compile-cache");
-  // glibc gives each thread a heap of its own; Temporal's core has many threads and little to keep (30-50 MB less).
-  env.MALLOC_ARENA_MAX ??= "2";
+  // glibc gives each thread a heap of its own and keeps what is freed; Temporal's core has many threads and little to keep
+  // (measured over all processes: 946 MB without, 896 with).
+  env.MALLOC_ARENA_MAX ??= "1";
+  env.MALLOC_TRIM_THRESHOLD_ ??= "131072";
   return { config, env, isExplicit: (name) => Boolean(own[name]) };
 }

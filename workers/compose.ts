@@ -7,7 +7,6 @@ import { listenToFeed } from "../db/feed-listener.ts";
 import type { FeedRecord } from "../feeds/feed.ts";
 import type { Role, RoleContext } from "./context.ts";
 import type { RoleName } from "./main.ts";
-import { connectClients } from "./temporal-client.ts";
 
 const RETRY_MS = 1_000;
 
@@ -26,7 +25,7 @@ export async function startRoles(
   try {
     if (names.some((name) => WORKER_ROLES.includes(name))) await startWorkers(names, node, open, roles);
     else if (names.includes("feed")) roles.push(await startFeed(node, () => undefined));
-    if (names.includes("report")) roles.push(await startReport(node, open));
+    if (names.includes("report")) roles.push(await (await import("./report.ts")).startReportRole(node));
     return roles;
   } catch (error) {
     for (const role of roles.toReversed()) await role.drain(); // or closing what they hold would hide the cause
@@ -56,12 +55,6 @@ async function startWorkers(names: RoleName[], node: Node, open: AsyncDisposable
 
 const startFeed = async (node: Node, onStored: (records: FeedRecord[]) => void): Promise<Role> =>
   (await import("./feed.ts")).startFeedRole(node, onStored);
-
-async function startReport(node: Node, open: AsyncDisposableStack): Promise<Role> {
-  const temporal = await connectClients(node.config, node.log);
-  open.use(temporal);
-  return (await import("./report.ts")).startReportRole({ ...node, temporal });
-}
 
 /** The feed lives in another process: its commits are announced by the database. Returns what ends the listening. */
 function followFeed({ config, db, log }: Node, onStored: (records: FeedRecord[]) => void): () => Promise<void> {

@@ -18,12 +18,12 @@ export interface TemporalWorkers extends TemporalClients {
 }
 
 /** What a role is handed; opened and closed by workers/compose.ts. */
-export interface RoleContext<Temporal extends TemporalClients = TemporalWorkers> {
+export interface RoleContext {
   config: Config;
   log: Logger;
   db: Database;
   competition: LoadedCompetition;
-  temporal: Temporal;
+  temporal: TemporalWorkers;
 }
 
 /** A running role. `run` settles when the role has ended; `drain` asks it to (no new work, open work ends or is handed over). */

@@ -1,13 +1,14 @@
 import { createServer, type Server } from "node:http";
 import { resolve } from "node:path";
-import type { Client } from "@temporalio/client";
+import { loadClientConnectConfig } from "@temporalio/envconfig";
 import type { ApiSettings, App } from "../api/deps.ts";
 import { type Checks, databaseChecks, feedCheck, missingOf } from "../api/readiness.ts";
 import { buildServer, HTTP_LIMITS } from "../api/server.ts";
 import type { Config } from "../config.ts";
 import { openDatabase } from "../db/database.ts";
+import { temporalProblem } from "../local/temporal.ts";
 import packageJson from "../package.json" with { type: "json" };
-import type { Role, RoleContext, TemporalClients } from "./context.ts";
+import type { Role, RoleContext } from "./context.ts";
 import { closeServer } from "./health.ts";
 import { registry, requestDuration } from "./metrics.ts";
 
@@ -17,7 +18,7 @@ const TEMPORAL_TIMEOUT_MS = 1_500;
 const WEB_ROOT = resolve(import.meta.dirname, "..", "web", "dist");
 
 /** Serves API and page on REPORT_API_PORT and, the same, on REPORT_UI_PORT. Rejects where a port is taken, naming the setting. */
-export async function startReportRole(context: RoleContext<TemporalClients>): Promise<Role> {
+export async function startReportRole(context: Omit<RoleContext, "temporal">): Promise<Role> {
   const { config, log, competition } = context;
   const db = openDatabase({
     url: config.DATABASE_URL!,
@@ -95,18 +96,22 @@ export function settingsOf(config: Config): ApiSettings {
   };
 }
 
-/** Both namespaces answer. */
-function temporalChecks({ config, temporal }: RoleContext<TemporalClients>): Checks {
-  const answers = (client: Client, namespace: string) => async () => {
-    await client.withDeadline(Date.now() + TEMPORAL_TIMEOUT_MS, () =>
-      client.workflowService.describeNamespace({ namespace }),
+/**
+ * The server answers. A plain one is asked over HTTP/2 directly: the SDK's client would cost this process a quarter of its memory.
+ * One behind TLS or a key is asked by the client, loaded then.
+ */
+function temporalChecks({ config, log }: Pick<RoleContext, "config" | "log">): Checks {
+  const { tls, apiKey } = loadClientConnectConfig({}).connectionOptions;
+  const plain = async () => (await temporalProblem(config.TEMPORAL_ADDRESS, TEMPORAL_TIMEOUT_MS)) ?? null;
+  const secured = async () => {
+    const { connectClients } = await import("./temporal-client.ts");
+    await using clients = await connectClients(config, log);
+    await clients.rounds.withDeadline(Date.now() + TEMPORAL_TIMEOUT_MS, () =>
+      clients.rounds.workflowService.describeNamespace({ namespace: config.TEMPORAL_NAMESPACE }),
     );
     return null;
   };
-  return {
-    temporal: answers(temporal.rounds, config.TEMPORAL_NAMESPACE),
-    "temporal checkpoints": answers(temporal.checkpoints, config.TEMPORAL_CHECKPOINT_NAMESPACE),
-  };
+  return { temporal: tls || apiKey ? secured : plain };
 }
 
 async function listenBoth(

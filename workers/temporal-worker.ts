@@ -2,9 +2,10 @@ import { Client } from "@temporalio/client";
 import { DefaultLogger, NativeConnection, Runtime } from "@temporalio/worker";
 import type { Logger } from "pino";
 import { type Config, localPath } from "../config.ts";
+import { prepareTemporal } from "../local/temporal-setup.ts";
 import { BUNDLE_FILE, workflowBundle } from "./bundle.ts";
 import type { TemporalWorkers } from "./context.ts";
-import { connectClients, connectionOptions, untilConnected } from "./temporal-client.ts";
+import { connectionOptions, untilConnected } from "./temporal-client.ts";
 
 /** Sends the SDK's own log through the role's, and leaves signals to workers/main.ts. Once a process, before any connection. */
 export function bridgeTemporalLog(log: Logger): void {
@@ -20,8 +21,8 @@ export function bridgeTemporalLog(log: Logger): void {
 /** One native connection for workers and clients of a process: what eager starts need. */
 export async function connectWorkers(config: Config, log: Logger): Promise<TemporalWorkers & AsyncDisposable> {
   bridgeTemporalLog(log);
-  await (await connectClients(config, log))[Symbol.asyncDispose](); // prepares the server
   const connection = await untilConnected(() => NativeConnection.connect(connectionOptions(config)), config, log);
+  await prepareTemporal(connection, config.TEMPORAL_NAMESPACE, config.TEMPORAL_CHECKPOINT_NAMESPACE);
   return {
     connection,
     rounds: new Client({ connection, namespace: config.TEMPORAL_NAMESPACE }),

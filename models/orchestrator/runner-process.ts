@@ -108,7 +108,7 @@ export async function startRunnerProcess(options: {
     child = spawn(process.execPath, [...process.execArgv, main, JSON.stringify(settings)], {
       detached: true,
       stdio: ["ignore", log, log],
-      env: { ...env, MALLOC_ARENA_MAX: "2", ...(cache ? { NODE_COMPILE_CACHE: dirname(cache) } : {}) },
+      env: { ...env, MALLOC_ARENA_MAX: "1", ...(cache ? { NODE_COMPILE_CACHE: dirname(cache) } : {}) },
     });
     closeSync(log);
     child.on("error", (error) => logger.error({ err: error }, "the runner cannot be started"));

@@ -6,14 +6,13 @@ import { afterAll, beforeAll, expect, inject, it } from "vitest";
 import { loadCompetition } from "../../../competitions/load.ts";
 import { readConfig } from "../../../config.ts";
 import { freePort } from "../../../local/ports.ts";
-import type { RoleContext, TemporalClients } from "../../../workers/context.ts";
+import type { RoleContext } from "../../../workers/context.ts";
 import { startReportRole } from "../../../workers/report.ts";
-import { connectClients } from "../../../workers/temporal-client.ts";
 import { seed } from "./seed.ts";
 import { type Fresh, freshDatabase } from "./world.ts";
 
 const log = pino({ level: "silent" });
-let [fresh, temporal]: [Fresh, Awaited<ReturnType<typeof connectClients>>] = [] as never;
+let fresh: Fresh;
 
 const configOf = (ports: { api: number; ui: number }) =>
   readConfig({
@@ -30,18 +29,15 @@ const configOf = (ports: { api: number; ui: number }) =>
 beforeAll(async () => {
   fresh = await freshDatabase(inject("postgresUrl"));
   await seed(fresh.db, { nowMs: Date.now(), rounds: 5 });
-  temporal = await connectClients(configOf({ api: 8000, ui: 0 }), log);
 });
 afterAll(async () => {
-  await temporal?.[Symbol.asyncDispose]();
   await fresh?.[Symbol.asyncDispose]();
 });
 
-const contextOf = async (ports: { api: number; ui: number }): Promise<RoleContext<TemporalClients>> => ({
+const contextOf = async (ports: { api: number; ui: number }): Promise<Omit<RoleContext, "temporal">> => ({
   config: configOf(ports),
   log,
   db: fresh.db,
-  temporal,
   competition: await loadCompetition(resolve(import.meta.dirname, "../../../competitions/realtime/competition.ts"), [
     "SP500",
   ]),
