@@ -45,8 +45,8 @@ bridgeTemporalLog(log);
 const quantile = (values: readonly number[], q: number): number =>
   values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(q * values.length))]!;
 
-await using postgres = await fragilePostgres();
-await using temporal = await fragileTemporal();
+const postgres = await fragilePostgres();
+const temporal = await fragileTemporal();
 const setup = await Connection.connect({ address: temporal.at });
 await prepareTemporal(setup, "almanac", "almanac-checkpoints");
 await setup.close();
@@ -55,6 +55,9 @@ const rows: Record<string, string | number>[] = [];
 for (const count of counts) rows.push(await measure(count));
 console.table(rows);
 rmSync(bundle.codePath, { force: true });
+// Before the exit, which would leave both servers running.
+await postgres[Symbol.asyncDispose]();
+await temporal[Symbol.asyncDispose]();
 process.exit(0);
 
 async function measure(models: number): Promise<Record<string, string | number>> {
