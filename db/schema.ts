@@ -1,4 +1,5 @@
 import type { ColumnType, Generated } from "kysely";
+import type { CheckpointPhase, CheckpointStatus } from "../domain/checkpoint.ts";
 import type { RoundStatus } from "../domain/round.ts";
 
 type Json<T = Record<string, unknown>> = ColumnType<T, string, string>;
@@ -225,22 +226,6 @@ interface MerkleNodes {
   created_at: Now;
 }
 
-type CheckpointStatus = "PENDING" | "SUBMITTED" | "CLAIMABLE" | "PAID" | "VOID";
-type CheckpointPhase =
-  | "SEALED"
-  | "AWAITING_APPROVAL"
-  | "PLANNED"
-  | "SIGNED"
-  | "SENT"
-  | "SEEN"
-  | "FINAL"
-  | "CLAIMABLE"
-  | "PAYING"
-  | "PAID"
-  | "BLOCKED"
-  | "CONFLICT"
-  | "FAILED"
-  | "VOID";
 export interface Checkpoints {
   id: string;
   period_start: Date;
