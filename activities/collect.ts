@@ -108,6 +108,7 @@ async function performRound(
   const calls = [tickCall(competition, job.scope.subject, input, records.at(-1)!), predictCall(competition, job.scope)];
   const answering = fleet.callAll({
     calls,
+    roundId: job.roundId,
     deadlineMs: Math.max(1, job.deadlineMs - now()),
     ...(signal ? { signal } : {}),
   });
@@ -166,7 +167,7 @@ const VARIANT: Record<CallArgument["type"], "STRING" | "INT" | "DOUBLE" | "JSON"
   JSON: "JSON",
 };
 
-const predictCall = (competition: Competition, scope: Scope): FleetCall => ({
+export const predictCall = (competition: Competition, scope: Scope): FleetCall => ({
   method: competition.call.method,
   args: competition.call.args.map(({ name, type }) => ({ type: VARIANT[type], value: scope[name] ?? null })),
 });

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { float } from "../models/protocol/json-write.ts";
-import { type Argument, type CallRequest, encodeCall, messageType } from "../models/protocol/messages.ts";
+import { type Argument, type CallRequest, callBytes, callRequest, messageType } from "../models/protocol/messages.ts";
 import { VARIANT_TYPES, type VariantType } from "../models/protocol/variant.ts";
 
 interface Case {
@@ -94,7 +94,9 @@ function untag(value: unknown): unknown {
 
 describe("the node's calls", () => {
   test.each(of("node-tick/"))("%s", (_name, { input, expected }) => {
-    const bytes = encodeCall(input.method as string, [{ type: "JSON", value: untag(input.inference_input) }]);
+    const bytes = callBytes(
+      callRequest(input.method as string, [{ type: "JSON", value: untag(input.inference_input) }]),
+    );
     expect(bytes.toString("base64")).toBe(expected.bytes);
   });
 
@@ -133,7 +135,7 @@ describe("the node's calls", () => {
       type: TYPES[type.toUpperCase()] ?? "STRING",
       value: untag(scope[name]),
     }));
-    const call = () => encodeCall(input.method as string, args);
+    const call = () => callBytes(callRequest(input.method as string, args));
     if (!args.every(({ type, value }) => fits(type, value))) return expect(call).toThrow(/^BAD_TYPE: \w+ argument \d/);
     if (args.some(({ type }) => type === "JSON"))
       return expect(readable(call())).toEqual(readable(Buffer.from(expected.bytes!, "base64")));

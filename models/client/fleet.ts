@@ -20,8 +20,10 @@ export interface CallResult {
   readonly status: CallStatus;
   /** decoded value; null unless SUCCESS */
   readonly output: unknown;
-  /** time until the answer, in microseconds */
+  /** time inside the method, or until the answer where only that is known, in microseconds */
   readonly execTimeUs: number;
+  /** time of it in queues and on the way, where the runner tells the time inside the method apart (`execTimeUs` is then that alone); else null */
+  readonly waitUs: number | null;
   /** reason, begins with a code in capitals; at most 500 characters, control characters escaped */
   readonly detail: string | null;
 }

@@ -9,7 +9,15 @@ export interface Outcome {
   readonly status: "SUCCESS" | "FAILURE" | "TIMEOUT";
   readonly output: unknown;
   readonly detail: string | null;
-  readonly cause: "ANSWER" | "MODEL" | "BAD_IMPLEMENTATION" | "NOT_SET_UP" | "USAGE" | "TRANSPORT" | "DEADLINE";
+  readonly cause:
+    | "ANSWER"
+    | "MODEL"
+    | "BAD_IMPLEMENTATION"
+    | "NOT_SET_UP"
+    | "USAGE"
+    | "TRANSPORT"
+    | "AUTH"
+    | "DEADLINE";
 }
 
 const failure = (cause: Outcome["cause"], detail: string): Outcome => ({
@@ -24,6 +32,9 @@ export const deadlineExceeded = (detail = "DEADLINE_EXCEEDED: no answer in time"
   detail,
   cause: "DEADLINE",
 });
+
+/** Nobody was there to call. */
+export const unreachable = (why: string): Outcome => failure("TRANSPORT", `UNAVAILABLE: ${why}`);
 
 /** Empty from older runners: they abort with a gRPC code instead of failing in the status. */
 export const isSuccess = (status: WireStatus | null | undefined): boolean => !status?.code || status.code === "SUCCESS";

@@ -40,7 +40,7 @@ export interface StatusResponse {
 
 const folder = fileURLToPath(new URL("../../protos/", import.meta.url));
 const definitions: PackageDefinition = loadSync(
-  ["commons.proto", "dynamic_subclass.proto", "train_infer.proto", "health.proto"],
+  ["commons.proto", "dynamic_subclass.proto", "train_infer.proto", "health.proto", "fleet.proto"],
   { includeDirs: [folder], keepCase: true, defaults: true, arrays: true, enums: Number, bytes: Buffer },
 );
 
@@ -77,6 +77,7 @@ export function service(name: string): ServiceDefinition {
 
 export const DYNAMIC_SUBCLASS = "dynamic_subclass.DynamicSubclassService";
 export const HEALTH = "grpc.health.v1.Health";
+export const FLEET = "almanac.fleet.Fleet";
 /** Response metadata of our runner: how often the model's process was started. Another number means that its state was lost. */
 export const INCARNATION_HEADER = "almanac-incarnation";
 
@@ -99,26 +100,30 @@ const wireKwArguments = (method: string, kwargs: readonly KwArgument[]): WireKwA
     data: encodeVariant(type, value, `${method} argument ${keyword}`),
   }));
 
-/** Bytes of a CallRequest, made once and sent to every model. @throws VariantError naming the argument */
-export const encodeCall = (
+/** @throws VariantError naming the argument */
+export const callRequest = (
   method: string,
   args: readonly Argument[] = [],
   kwargs: readonly KwArgument[] = [],
-): Buffer =>
-  messageType<CallRequest>("dynamic_subclass.CallRequest").serialize({
-    methodName: method,
-    methodArguments: wireArguments(method, args),
-    methodKwArguments: wireKwArguments(method, kwargs),
-  });
+): CallRequest => ({
+  methodName: method,
+  methodArguments: wireArguments(method, args),
+  methodKwArguments: wireKwArguments(method, kwargs),
+});
 
-/** Bytes of a SetupRequest. @throws VariantError naming the argument */
-export const encodeSetup = (
+/** @throws VariantError naming the argument */
+export const setupRequest = (
   className: string,
   args: readonly Argument[] = [],
   kwargs: readonly KwArgument[] = [],
-): Buffer =>
-  messageType<SetupRequest>("dynamic_subclass.SetupRequest").serialize({
-    className,
-    instanceArguments: wireArguments("Setup", args),
-    instanceKwArguments: wireKwArguments("Setup", kwargs),
-  });
+): SetupRequest => ({
+  className,
+  instanceArguments: wireArguments("Setup", args),
+  instanceKwArguments: wireKwArguments("Setup", kwargs),
+});
+
+const callType = messageType<CallRequest>("dynamic_subclass.CallRequest");
+const setupType = messageType<SetupRequest>("dynamic_subclass.SetupRequest");
+/** Bytes to be made once and sent to every model. */
+export const callBytes = (request: CallRequest): Buffer => callType.serialize(request);
+export const setupBytes = (request: SetupRequest): Buffer => setupType.serialize(request);

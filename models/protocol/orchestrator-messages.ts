@@ -21,7 +21,7 @@ export const deploymentEvent = z.object({
   state: z.string(),
   ip: z.string().max(253).nullish(),
   port: z.number().int().min(1).max(65_535).nullish(),
-  almanac: z.object({ sandbox: z.string() }).nullish(),
+  almanac: z.object({ sandbox: z.string(), fleet_port: z.number().int().min(1).max(65_535).optional() }).nullish(),
 });
 export type DeploymentEvent = z.infer<typeof deploymentEvent>;
 

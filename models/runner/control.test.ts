@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { SANDBOX } from "../fixtures/sandbox.ts";
 import { type Control, createControl } from "./control.ts";
 import type { Runner } from "./runner.ts";
 
@@ -12,7 +13,12 @@ let folder: string;
 let control: Control;
 const applied: unknown[] = [];
 const runner: Runner = {
-  info: () => ({ pid: 7, sandbox: { level: "bwrap", tried: [], python: "/usr/bin/python3" }, models: [] }),
+  info: () => ({
+    pid: 7,
+    fleetPort: 50_000,
+    sandbox: SANDBOX,
+    models: [],
+  }),
   apply: (models) => applied.push(models),
   restart: () => expect.unreachable(),
   log: () => "printed",

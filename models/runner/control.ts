@@ -10,6 +10,7 @@ const model = z.object({
   version: z.string(),
   code: z.string(),
   packages: z.array(z.string()).readonly(),
+  site: z.array(z.string()).readonly().optional(),
   trusted: z.boolean(),
 });
 /** What the orchestrator says, one JSON text a line. */
@@ -23,7 +24,25 @@ export type RunnerCommand = z.infer<typeof command>;
 
 const infoShape = z.object({
   pid: z.number(),
-  sandbox: z.object({ level: z.enum(["bwrap", "unshare", "none"]), tried: z.array(z.string()), python: z.string() }),
+  fleetPort: z.number().nullable(),
+  sandbox: z.object({
+    level: z.enum(["bwrap", "unshare", "none", "docker"]),
+    seccomp: z.boolean(),
+    memory: z.enum(["cgroup", "watchdog", "none"]),
+    processes: z.enum(["cgroup", "rlimit"]),
+    cpu: z.enum(["cgroup", "nice"]),
+    accounts: z.boolean(),
+    limits: z.object({
+      memoryMiB: z.number(),
+      addressSpaceMiB: z.number(),
+      processes: z.number(),
+      openFiles: z.number(),
+      fileSizeMiB: z.number(),
+      tmpMiB: z.number(),
+    }),
+    tried: z.array(z.string()),
+    python: z.string(),
+  }),
   models: z.array(
     z.object({
       deploymentId: z.string(),

@@ -61,8 +61,8 @@ describe("calls", () => {
       args: [encodeVariant("STRING", "x")],
       kwargs: [{ keyword: "k", data: encodeVariant("NONE", null) }],
     };
-    const bytes = encodeFrame(KIND.BATCH, 258, [call]);
-    expect(bytes.toString("hex")).toBe("1700000001020100000101660103010000007801016b0000000000");
+    const bytes = encodeFrame(KIND.BATCH, 258, [call], 1500);
+    expect(bytes.toString("hex")).toBe("1b000000010201000001dc05000001660103010000007801016b0000000000");
   });
 
   test("names and counts that have no room are told", () => {

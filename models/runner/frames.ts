@@ -1,27 +1,33 @@
-import type { Variant } from "../protocol/variant.ts";
+import { CODE } from "../protocol/answer-code.ts";
+import type { WireArgument, WireKwArgument } from "../protocol/messages.ts";
+import { VARIANT_TYPES, type Variant } from "../protocol/variant.ts";
+import { marshalJson } from "./marshal.ts";
 
-/** Kinds of frames between the runner and a host (spec: u32 length of the rest, u8 kind, u32 batch id, body; little-endian). */
+/** Kinds of frames between the runner and a host (u32 length of the rest, u8 kind, u32 batch id, body; little-endian). */
 export const KIND = { BATCH: 1, ANSWER: 2, HELLO: 3, SETUP: 4, REST: 7 } as const;
-/** Codes of answers: 0-4 and 9-12 come from the host, 5-8 are the runner's own findings. */
-export const CODE = {
-  OK: 0,
-  FAILED: 1,
-  TOO_LARGE: 2,
-  NOT_FINITE: 3,
-  NO_METHOD: 4,
-  TIMEOUT: 5,
-  DIED: 6,
-  NOT_READY: 7,
-  PROTOCOL: 8,
-  NOT_SET_UP: 9,
-  BAD_IMPLEMENTATION: 10,
-  SETUP_FAILED: 11,
-  INVALID_ARGUMENT: 12,
-} as const;
 const HEAD_BYTES = 9;
+const MAX_U32 = 0xffff_ffff;
 export const MAX_FRAME_BYTES = (4 << 20) + 4096;
 
+const HOST_CODES: ReadonlySet<number> = new Set([
+  CODE.OK,
+  CODE.FAILED,
+  CODE.TOO_LARGE,
+  CODE.NOT_FINITE,
+  CODE.NO_METHOD,
+  CODE.NOT_SET_UP,
+  CODE.BAD_IMPLEMENTATION,
+  CODE.SETUP_FAILED,
+  CODE.INVALID_ARGUMENT,
+]);
+const MARSHAL = 7;
+const NOTHING: Variant = { type: VARIANT_TYPES.NONE, value: Buffer.alloc(0) };
+/** Below this, Python reads the JSON text as fast. */
+const WORTH_MARSHAL_BYTES = 2048;
+
 export interface HostCall {
+  /** a host that was given this key last is spared the call */
+  readonly key?: string;
   readonly name: string;
   readonly args: readonly Variant[];
   readonly kwargs: readonly { readonly keyword: string; readonly data: Variant }[];
@@ -34,6 +40,23 @@ export interface Answer {
   readonly value: Buffer;
 }
 
+/** A call as it came over the wire; absent values are None. */
+export const hostCall = (
+  name: string,
+  args: readonly WireArgument[],
+  kwargs: readonly WireKwArgument[],
+  key?: string,
+): HostCall => ({
+  name,
+  args: args.toSorted((a, b) => a.position - b.position).map((arg) => arg.data ?? NOTHING),
+  kwargs: kwargs.map(({ keyword, data }) => ({ keyword, data: data ?? NOTHING })),
+  ...(key ? { key } : {}),
+});
+
+/** A type that no caller may send: above the public ones are the runner's own, whose bytes a host trusts. */
+export const foreignType = ({ args, kwargs }: HostCall): number | undefined =>
+  [...args, ...kwargs.map(({ data }) => data)].find(({ type }) => type < 0 || type > VARIANT_TYPES.JSON)?.type;
+
 /** Why a call cannot become a frame, or undefined. Counts and names have one byte for their length. */
 export function unframeable(call: HostCall): string | undefined {
   if (call.args.length > 255 || call.kwargs.length > 255) return "more than 255 arguments";
@@ -41,8 +64,8 @@ export function unframeable(call: HostCall): string | undefined {
   return long === undefined ? undefined : `a name longer than 255 bytes: ${long.slice(0, 40)}…`;
 }
 
-/** One frame with the calls in order; the same buffer may go to any number of hosts. */
-export function encodeFrame(kind: number, id: number, calls: readonly HostCall[]): Buffer {
+/** One frame with the calls in order; the same buffer may go to any number of hosts. `timeoutMs` is when the runner gives it up. */
+export function encodeFrame(kind: number, id: number, calls: readonly HostCall[], timeoutMs: number): Buffer {
   const parts: Uint8Array[] = [];
   const name = (text: string) => {
     const bytes = Buffer.from(text);
@@ -64,13 +87,65 @@ export function encodeFrame(kind: number, id: number, calls: readonly HostCall[]
       value(data);
     }
   }
-  const head = Buffer.allocUnsafe(HEAD_BYTES + 1);
+  const head = Buffer.allocUnsafe(HEAD_BYTES + 5);
   head[4] = kind;
   head.writeUInt32LE(id, 5);
   head[9] = calls.length;
+  head.writeUInt32LE(Math.min(Math.ceil(timeoutMs), MAX_U32), 10);
   const frame = Buffer.concat([head, ...parts]);
   frame.writeUInt32LE(frame.length - 4, 0);
   return frame;
+}
+
+/** The same calls for any number of hosts: their frames are made once. */
+export interface Batch {
+  /** answers name it; no two batches of a runner have the same */
+  readonly id: number;
+  readonly calls: readonly HostCall[];
+  readonly timeoutMs: number;
+  /** the frame with these calls (by index) only; `marshal`: the host reads Python's marshal */
+  frame(kind: number, included: readonly number[], marshal: boolean): Buffer;
+}
+let lastBatch = 0;
+
+/** `hosts`: how many will get it; a transcoding for few does not pay. */
+export function createBatch(calls: readonly HostCall[], timeoutMs: number, hosts = 1): Batch {
+  lastBatch = (lastBatch + 1) >>> 0;
+  const id = lastBatch;
+  const frames = new Map<string, Buffer>();
+  let marshalled: readonly HostCall[] | undefined;
+  return {
+    id,
+    calls,
+    timeoutMs,
+    frame(kind, included, marshal) {
+      const asMarshal = marshal && hosts >= 4;
+      const name = `${kind}/${asMarshal}/${included}`;
+      const known = frames.get(name);
+      if (known) return known;
+      if (asMarshal) marshalled ??= calls.map(withMarshal);
+      const from = asMarshal && marshalled ? marshalled : calls;
+      const made = encodeFrame(
+        kind,
+        id,
+        included.flatMap((index) => from[index] ?? []),
+        timeoutMs,
+      );
+      frames.set(name, made);
+      return made;
+    },
+  };
+}
+
+const withMarshal = (call: HostCall): HostCall => ({
+  ...call,
+  args: call.args.map(asMarshal),
+  kwargs: call.kwargs.map(({ keyword, data }) => ({ keyword, data: asMarshal(data) })),
+});
+function asMarshal(variant: Variant): Variant {
+  if (variant.type !== VARIANT_TYPES.JSON || variant.value.length < WORTH_MARSHAL_BYTES) return variant;
+  const value = marshalJson(variant.value);
+  return value ? { type: MARSHAL, value } : variant;
 }
 
 /** Answers of one frame from a host. Throws on anything that does not fit: the host is then not to be trusted. */
@@ -82,8 +157,10 @@ export function decodeAnswers(body: Buffer): { first: number; answers: Answer[] 
   for (let i = 0; i < count; i++) {
     const size = body.readUInt32LE(at + 6);
     if (at + 10 + size > body.length) throw new Error("an answer is cut off");
+    const code = body.readUInt8(at);
+    if (!HOST_CODES.has(code)) throw new Error(`an answer with the code ${code}, which is not a host's to give`);
     answers.push({
-      code: body.readUInt8(at),
+      code,
       runUs: body.readUInt32LE(at + 1),
       type: body.readUInt8(at + 5),
       value: Buffer.from(body.subarray(at + 10, at + 10 + size)),

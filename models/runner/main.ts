@@ -1,5 +1,6 @@
 import { pino } from "pino";
 import { z } from "zod";
+import { serverSecurityOf } from "../secure/from-settings.ts";
 import { type Control, createControl } from "./control.ts";
 import { createRunner } from "./runner.ts";
 
@@ -7,6 +8,15 @@ const settingsShape = z.object({
   host: z.string(),
   firstPort: z.number(),
   sandbox: z.enum(["auto", "required", "none"]),
+  containers: z.object({ engine: z.string(), image: z.string() }).nullable(),
+  security: z.object({
+    RUNNER_SECURITY: z.enum(["none", "mtls", "gateway"]),
+    RUNNER_CERT_DIR: z.string().optional(),
+    RUNNER_COORDINATOR_KEYS: z.string().optional(),
+    RUNNER_COORDINATOR_WALLET: z.string().optional(),
+    RUNNER_COORDINATOR_HOTKEY: z.string().optional(),
+    RUNNER_GATEWAY_TOKENS: z.enum(["once", "connection"]),
+  }),
   interpreters: z.array(
     z.object({
       executable: z.string(),
@@ -29,7 +39,12 @@ async function main(): Promise<void> {
   const settings = settingsShape.parse(JSON.parse(process.argv[2] ?? "{}"));
   const logger = pino({ base: { role: "runner", pid: process.pid } });
   let control: Control | undefined;
-  const runner = await createRunner({ ...settings, logger, onChange: () => control?.changed() });
+  const runner = await createRunner({
+    ...settings,
+    security: await serverSecurityOf(settings.security, logger),
+    logger,
+    onChange: () => control?.changed(),
+  });
   let stopping = false;
   const stop = async (why: string) => {
     if (stopping) return;
@@ -46,8 +61,7 @@ async function main(): Promise<void> {
     onStop: stop,
   });
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal));
-  const { level, tried, python } = runner.info().sandbox;
-  logger.info({ level, python, tried }, "runner is ready");
+  logger.info(runner.info().sandbox, "runner is ready");
 }
 
 main().catch((error: Error) => {

@@ -1,7 +1,8 @@
 import type { Logger } from "pino";
+import { CODE } from "../protocol/answer-code.ts";
 import type { Launch } from "./box.ts";
-import { type Answer, CODE, decodeAnswers, encodeFrame, type HostCall, KIND } from "./frames.ts";
-import { type HostProcess, startHostProcess } from "./host-process.ts";
+import { type Answer, type Batch, createBatch, decodeAnswers, type HostCall, KIND } from "./frames.ts";
+import { type HostEvents, type HostProcess, startHostProcess } from "./host-process.ts";
 import { createModelLog, type ModelLog } from "./log-drain.ts";
 
 const HELLO_MS = 20_000;
@@ -25,30 +26,40 @@ export interface ModelHost {
   readonly log: ModelLog;
   /** One answer a call; at the deadline the process is killed and started again. Rejects with "BUSY" when too many wait. */
   run(action: HostAction, calls: readonly HostCall[], timeoutMs: number): Promise<Answer[]>;
+  /** The same, each answer as it comes. At most `queueLimit` may wait before it; else every call is answered BUSY. */
+  submit(batch: Batch, sink: AnswerSink, limits: { timeoutMs: number; queueLimit: number }): void;
   restart(why: string): void;
   stop(): Promise<void>;
 }
 
+/** Gets exactly one answer for each call of a batch, by its index. */
+export type AnswerSink = (call: number, answer: Answer) => void;
+
 interface Job {
-  readonly id: number;
-  readonly frame: Buffer;
-  readonly count: number;
-  readonly answers: Answer[];
   readonly action: HostAction;
-  readonly calls: readonly HostCall[];
-  resolve(answers: Answer[]): void;
+  readonly batch: Batch;
+  readonly sink: AnswerSink;
   timer: NodeJS.Timeout;
+  /** the calls that were sent, by index: those that the host had been given before are not */
+  sent: readonly number[];
+  /** how many of them are answered */
+  answered: number;
 }
 
 const finding = (code: number, text: string): Answer => ({ ...NO_VALUE, code, value: Buffer.from(text) });
-/** The job's answers, those that are missing filled with the runner's own finding. */
-const filled = (job: Job, code: number, text: string): Answer[] => [
-  ...job.answers,
-  ...Array.from({ length: job.count - job.answers.length }, () => finding(code, text)),
-];
+const indexes = (batch: Batch): number[] => batch.calls.map((_call, index) => index);
+/** Codes after which the model has seen the call's arguments. */
+const REACHED: ReadonlySet<number> = new Set([CODE.OK, CODE.FAILED, CODE.TOO_LARGE, CODE.NOT_FINITE]);
 
-export function createModelHost(options: { launch: () => Launch; logger: Logger; onChange: () => void }): ModelHost {
+/** Starts the model's process anew. */
+export type StartHost = (log: ModelLog, events: HostEvents) => HostProcess;
+
+export function createModelHost(
+  options: ({ launch: () => Launch } | { start: StartHost }) & { logger: Logger; onChange: () => void },
+): ModelHost {
   const { logger } = options;
+  const startHost: StartHost =
+    "start" in options ? options.start : (to, events) => startHostProcess(options.launch(), to, events);
   const log = createModelLog();
   let state: HostState = "STARTING";
   let reason: string | null = "starting";
@@ -57,9 +68,10 @@ export function createModelHost(options: { launch: () => Launch; logger: Logger;
   let startedAt = 0;
   let incarnation = 1;
   let backoffMs = FIRST_BACKOFF_MS;
-  let nextId = 1;
   let job: Job | undefined;
   let queue: Job[] = [];
+  let readsMarshal = false;
+  let lastKey: string | undefined;
   let setup: HostCall | undefined;
   let timer: NodeJS.Timeout | undefined;
 
@@ -73,7 +85,7 @@ export function createModelHost(options: { launch: () => Launch; logger: Logger;
     startedAt = Date.now();
     become("STARTING", "starting");
     greeted = false;
-    const own = startHostProcess(options.launch(), log, {
+    const own = startHost(log, {
       frame: (body) => host === own && take(own, body),
       oversize: (length) => down(own, CODE.PROTOCOL, `sent a frame of ${length} bytes`),
       end: (why) => down(own, CODE.DIED, why),
@@ -86,6 +98,7 @@ export function createModelHost(options: { launch: () => Launch; logger: Logger;
     if (!greeted && body[0] === KIND.HELLO) {
       greeted = true;
       clearTimeout(timer);
+      readsMarshal = saysMarshal(body);
       restoreSetup();
       return true;
     }
@@ -100,29 +113,38 @@ export function createModelHost(options: { launch: () => Launch; logger: Logger;
 
   function takeAnswers(body: Buffer): void {
     const { first, answers } = decodeAnswers(body);
+    const own = job;
     if (
-      !job ||
+      !own ||
       body[0] !== KIND.ANSWER ||
-      body.readUInt32LE(1) !== job.id ||
-      first !== job.answers.length ||
-      first + answers.length > job.count
+      body.readUInt32LE(1) !== own.batch.id ||
+      first !== own.answered ||
+      first + answers.length > own.sent.length
     ) {
       throw new Error("sent an answer that nobody asked for");
     }
-    job.answers.push(...answers);
-    if (job.answers.length < job.count) return;
-    const done = job;
-    job = undefined;
-    remember(done);
-    finish(done, done.answers);
+    own.answered += answers.length;
+    const isDone = own.answered === own.sent.length;
+    if (isDone) job = undefined;
+    for (const [i, answer] of answers.entries()) {
+      const index = own.sent[first + i] ?? 0;
+      remember(own, index, answer);
+      own.sink(index, answer);
+    }
+    if (!isDone) return;
+    clearTimeout(own.timer);
     pump();
   }
 
   // A new process is set up as the old one was, before anybody calls it.
-  function remember({ action, calls, answers }: Job): void {
-    const ok = answers[0]?.code === CODE.OK;
-    if (action === "SETUP" && ok) setup ??= calls[0];
-    if (action === "REST" && ok) setup = undefined;
+  function remember({ action, batch }: Job, index: number, { code }: Answer): void {
+    const call = batch.calls[index];
+    if (action === "BATCH") {
+      if (call?.key !== undefined && REACHED.has(code)) lastKey = call.key;
+    } else if (code === CODE.OK) {
+      lastKey = undefined;
+      setup = action === "REST" ? undefined : (setup ?? call);
+    }
   }
 
   function restoreSetup(): void {
@@ -130,12 +152,11 @@ export function createModelHost(options: { launch: () => Launch; logger: Logger;
       ready();
       return;
     }
-    const again = enqueue("SETUP", [setup], SETUP_MS, true);
-    again.then(([answer]) => {
-      if (answer?.code === CODE.OK) ready();
-      else if (host)
-        down(host, CODE.DIED, `could not be set up again: ${answer?.value.toString("utf8").slice(0, 200)}`);
-    });
+    const sink: AnswerSink = (_call, answer) => {
+      if (answer.code === CODE.OK) ready();
+      else if (host) down(host, CODE.DIED, `could not be set up again: ${answer.value.toString("utf8").slice(0, 200)}`);
+    };
+    enqueue("SETUP", createBatch([setup], SETUP_MS), sink, SETUP_MS, true);
     pump(true);
   }
 
@@ -145,37 +166,42 @@ export function createModelHost(options: { launch: () => Launch; logger: Logger;
   }
 
   function pump(first = false): void {
-    if (job || (state !== "READY" && !first)) return;
-    job = queue.shift();
-    if (job) host?.write(job.frame);
+    while (!job && (state === "READY" || first)) {
+      const next = queue.shift();
+      if (!next) return;
+      send(next);
+    }
   }
 
-  function enqueue(
-    action: HostAction,
-    calls: readonly HostCall[],
-    timeoutMs: number,
-    front = false,
-  ): Promise<Answer[]> {
-    return new Promise((resolve) => {
-      const id = nextId++ >>> 0;
-      const added: Job = {
-        id,
-        frame: encodeFrame(KIND[action], id, calls),
-        count: calls.length,
-        answers: [],
-        action,
-        calls,
-        resolve,
-        timer: setTimeout(() => expire(added), timeoutMs),
-      };
-      if (front) queue.unshift(added);
-      else queue.push(added);
-    });
+  function send(next: Job): void {
+    const { batch } = next;
+    const known = (index: number) => batch.calls[index]?.key !== undefined && batch.calls[index]?.key === lastKey;
+    const all = indexes(batch);
+    next.sent = lastKey === undefined ? all : all.filter((index) => !known(index));
+    if (next.sent.length > 0) {
+      job = next;
+      host?.write(batch.frame(KIND[next.action], next.sent, readsMarshal));
+    } else clearTimeout(next.timer);
+    for (const index of all) if (!next.sent.includes(index)) next.sink(index, finding(CODE.ALREADY_DELIVERED, ""));
   }
 
-  function finish(done: Job, answers: Answer[]): void {
-    clearTimeout(done.timer);
-    done.resolve(answers);
+  function enqueue(action: HostAction, batch: Batch, sink: AnswerSink, timeoutMs: number, front = false): void {
+    const added: Job = {
+      action,
+      batch,
+      sink,
+      sent: indexes(batch),
+      answered: 0,
+      timer: setTimeout(() => expire(added), timeoutMs),
+    };
+    if (front) queue.unshift(added);
+    else queue.push(added);
+  }
+
+  /** The calls that have no answer yet get the runner's own finding. */
+  function fill(lost: Job, code: number, text: string): void {
+    clearTimeout(lost.timer);
+    for (const index of lost.sent.slice(lost.answered)) lost.sink(index, finding(code, text));
   }
 
   function expire(late: Job): void {
@@ -184,7 +210,7 @@ export function createModelHost(options: { launch: () => Launch; logger: Logger;
       return;
     }
     queue = queue.filter((waiting) => waiting !== late);
-    finish(late, filled(late, CODE.TIMEOUT, "waited in the queue until its deadline"));
+    fill(late, CODE.TIMEOUT, "waited in the queue until its deadline");
   }
 
   /** The process is over, or has to be: everything that waits is answered, the next start is planned. */
@@ -197,12 +223,15 @@ export function createModelHost(options: { launch: () => Launch; logger: Logger;
     const lost = [...(job ? [job] : []), ...queue];
     job = undefined;
     queue = [];
+    lastKey = undefined;
     incarnation++;
     become("DOWN", `The model's process ${why}`);
-    for (const each of lost) finish(each, filled(each, code, `the model's process ${why}`));
+    for (const each of lost) fill(each, code, `the model's process ${why}`);
     timer = setTimeout(start, backoffMs);
     backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS);
   }
+
+  const isAway = () => state === "DOWN" || state === "STOPPED";
 
   start();
   return {
@@ -211,12 +240,26 @@ export function createModelHost(options: { launch: () => Launch; logger: Logger;
     incarnation: () => incarnation,
     reason: () => reason,
     async run(action, calls, timeoutMs) {
-      if (state === "DOWN" || state === "STOPPED")
-        return calls.map(() => finding(CODE.NOT_READY, reason ?? "the model is stopped"));
+      if (isAway()) return calls.map(() => finding(CODE.NOT_READY, reason ?? "the model is stopped"));
       if (queue.length >= QUEUE_LIMIT) throw new Error("BUSY");
-      const answers = enqueue(action, calls, timeoutMs);
+      const answers: Answer[] = [];
+      return new Promise((resolve) => {
+        const sink: AnswerSink = (index, answer) => {
+          answers[index] = answer;
+          if (Object.keys(answers).length === calls.length) resolve(answers);
+        };
+        enqueue(action, createBatch(calls, timeoutMs), sink, timeoutMs);
+        pump();
+      });
+    },
+    submit(batch, sink, { timeoutMs, queueLimit }) {
+      const all = (answer: Answer) => {
+        for (const index of indexes(batch)) sink(index, answer);
+      };
+      if (isAway()) return all(finding(CODE.NOT_READY, reason ?? "the model is stopped"));
+      if (queue.length >= queueLimit) return all(finding(CODE.BUSY, "too many calls wait for this model"));
+      enqueue("BATCH", batch, sink, timeoutMs);
       pump();
-      return answers;
     },
     restart(why) {
       if (host) down(host, CODE.DIED, why);
@@ -229,8 +272,18 @@ export function createModelHost(options: { launch: () => Launch; logger: Logger;
       clearTimeout(timer);
       if (state !== "DOWN") host?.kill();
       become("STOPPED", "stopped");
-      for (const each of lost) finish(each, filled(each, CODE.NOT_READY, "the model was stopped"));
+      for (const each of lost) fill(each, CODE.NOT_READY, "the model was stopped");
       await host?.exited;
     },
   };
+}
+
+/** Python's hosts read marshal, those of other languages JSON. */
+function saysMarshal(hello: Buffer): boolean {
+  try {
+    const said: unknown = JSON.parse(hello.toString("utf8", 5));
+    return typeof said === "object" && said !== null && "marshal" in said && said.marshal === true;
+  } catch {
+    return false;
+  }
 }

@@ -1,5 +1,9 @@
 import type { Logger } from "pino";
-import { type Box, findBox, hostLaunch, modelUid, type SandboxMode } from "./box.ts";
+import type { ServerSecurity } from "../secure/server-security.ts";
+import { type Backend, type ContainerSettings, createBackend, type Sandbox } from "./backend.ts";
+import { levelName, modelUid, type SandboxMode } from "./box.ts";
+import { createFleetServer } from "./fleet-server.ts";
+import { submissionLanguage } from "./language.ts";
 import { createModelHost, type ModelHost } from "./model-host.ts";
 import { createModelServer, type ModelServer } from "./model-server.ts";
 import type { Interpreter } from "./python.ts";
@@ -17,6 +21,8 @@ export interface RunnerModel {
   readonly code: string;
   /** folders with Python packages that the model may import */
   readonly packages: readonly string[];
+  /** folders of installed Python packages (a venv's site-packages) */
+  readonly site?: readonly string[] | undefined;
   /** without this, it does not run where there is no sandbox */
   readonly trusted: boolean;
 }
@@ -34,7 +40,9 @@ export interface RunnerModelInfo {
 }
 export interface RunnerInfo {
   readonly pid: number;
-  readonly sandbox: { readonly level: Box["level"]; readonly tried: readonly string[]; readonly python: string };
+  readonly sandbox: Sandbox;
+  /** port of the fleet service; null: not served */
+  readonly fleetPort: number | null;
   readonly models: readonly RunnerModelInfo[];
 }
 export interface Runner {
@@ -67,6 +75,10 @@ export async function createRunner(options: {
   host: string;
   firstPort: number;
   sandbox: SandboxMode;
+  /** absent: boxes of our own */
+  containers?: ContainerSettings | null;
+  /** who may call models; absent: whoever reaches them */
+  security?: ServerSecurity | undefined;
   interpreters: readonly Interpreter[];
   stateDir: string;
   logger: Logger;
@@ -74,14 +86,25 @@ export async function createRunner(options: {
 }): Promise<Runner> {
   const { logger, onChange } = options;
   const staging = await createStaging(options.stateDir);
-  const nothing = await staging.stage("probe", { code: staging.host, packages: [] }, modelUid(0));
-  const box = await findBox(options.sandbox, options.interpreters, nothing).catch(async (error) => {
-    await staging.remove();
-    throw error;
-  });
+  const backend: Backend = await createBackend({ ...options, containers: options.containers ?? null, staging }).catch(
+    async (error) => {
+      await staging.remove();
+      throw error;
+    },
+  );
+  const { sandbox } = backend;
   const entries = new Map<string, Entry>();
   const waiting: Entry[] = [];
   let starting = 0;
+  // Where models must prove themselves, each does so at its own address.
+  const fleet = options.security
+    ? undefined
+    : await createFleetServer({
+        host: options.host,
+        sandbox: levelName(sandbox),
+        modelCount: () => entries.size,
+        hostOf: (deploymentId) => entries.get(deploymentId)?.host,
+      });
 
   const freeSlot = () => {
     const used = new Set([...entries.values()].map((entry) => entry.slot));
@@ -92,19 +115,21 @@ export async function createRunner(options: {
 
   async function begin(entry: Entry): Promise<void> {
     const { model, slot } = entry;
-    if (box.level === "none" && options.sandbox !== "none" && !model.trusted) {
+    if (sandbox.level === "none" && options.sandbox !== "none" && !model.trusted) {
       return refuse(
         entry,
         "No sandbox works on this machine. Install bubblewrap, mark the model `trusted: true`, or set SANDBOX=none.",
       );
     }
-    const folders = await staging.stage(model.deploymentId, model, modelUid(slot));
+    const staged = await staging.stage(model.deploymentId, model, modelUid(slot));
+    const language = await submissionLanguage(staged.code);
+    const folders = { ...staged, more: [...(model.site ?? [])] };
     const changed = () => {
       entry.server?.changed();
       onChange();
     };
     entry.host = createModelHost({
-      launch: () => hostLaunch(box, slot, folders),
+      start: backend.hostStarter(language, slot, folders),
       logger: logger.child({ model: model.modelId, deployment: model.deploymentId }),
       onChange: changed,
     });
@@ -112,6 +137,7 @@ export async function createRunner(options: {
       host: options.host,
       firstPort: options.firstPort === 0 ? 0 : options.firstPort + slot - 1,
       model: entry.host,
+      ...(options.security ? { security: options.security.forModel(model.modelId) } : {}),
     });
     entry.state = "RUNNING";
     entry.reason = null;
@@ -151,7 +177,8 @@ export async function createRunner(options: {
   return {
     info: () => ({
       pid: process.pid,
-      sandbox: { level: box.level, tried: box.tried, python: box.interpreter.executable },
+      sandbox,
+      fleetPort: fleet?.port ?? null,
       models: [...entries.values()].map(({ model, state, reason, host, server }) => ({
         deploymentId: model.deploymentId,
         modelId: model.modelId,
@@ -181,6 +208,8 @@ export async function createRunner(options: {
     restart: (deploymentId, why) => entries.get(deploymentId)?.host?.restart(why),
     log: (deploymentId) => entries.get(deploymentId)?.host?.log.text(),
     async close() {
+      fleet?.close();
+      options.security?.close();
       const all = [...entries.values()];
       entries.clear();
       await Promise.all(all.map(end));

@@ -1,0 +1,149 @@
+import { Client, type ClientReadableStream, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { CODE, statusOf } from "../protocol/answer-code.ts";
+import type { CallManyRequest, CallManyResponse, FleetAnswer, SetupOneRequest } from "../protocol/fleet-messages.ts";
+import { messageType, type SetupRequest, type StatusResponse, type WireStatus } from "../protocol/messages.ts";
+import { CHANNEL } from "./channel.ts";
+import { deadlineExceeded, type Outcome, outcomeOf, outcomeOfError, unreachable } from "./outcome.ts";
+
+// A message holds answers of at most 1 MiB together, and one more of at most 4 MiB.
+const MAX_RECEIVE_BYTES = 6 << 20;
+const MAX_SEND_BYTES = 16 << 20;
+/** Our clock ends the round; the stream gets this much longer, for what the runner has to say about it. */
+const STREAM_GRACE_MS = 1000;
+const SERVICE = "/almanac.fleet.Fleet";
+const request = messageType<CallManyRequest>("almanac.fleet.CallManyRequest");
+const response = messageType<CallManyResponse>("almanac.fleet.CallManyResponse");
+const setupOne = messageType<SetupOneRequest>("almanac.fleet.SetupOneRequest");
+const setupResponse = messageType<StatusResponse>("dynamic_subclass.SetupResponse");
+
+/** What a runner said of one call. Times in microseconds; waiting is all but the method itself. */
+export interface FleetOutcome {
+  readonly outcome: Outcome;
+  readonly runUs: number;
+  readonly waitUs: number;
+  /** the model had this key already and was spared the call */
+  readonly isRepeated: boolean;
+}
+type OutcomeSink = (target: number, call: number, outcome: FleetOutcome) => void;
+
+/** One connection to a runner, for all of its models. */
+export interface FleetConnection {
+  ready(timeoutMs: number): Promise<void>;
+  setup(deployment: string, setup: SetupRequest, timeoutMs: number): Promise<WireStatus>;
+  /** Never rejects: resolves when the stream has ended; a call without an outcome by then has none. */
+  callMany(wanted: CallManyRequest, signal: AbortSignal, sink: OutcomeSink): Promise<Outcome | undefined>;
+  close(): void;
+}
+
+function connectFleet(address: string): FleetConnection {
+  const client = new Client(address, credentials.createInsecure(), {
+    ...CHANNEL,
+    "grpc.max_receive_message_length": MAX_RECEIVE_BYTES,
+    "grpc.max_send_message_length": MAX_SEND_BYTES,
+  });
+  return {
+    ready: (timeoutMs) =>
+      new Promise((resolve, reject) =>
+        client.waitForReady(Date.now() + timeoutMs, (error) => (error ? reject(error) : resolve())),
+      ),
+    setup: (deployment, setup, timeoutMs) =>
+      new Promise((resolve, reject) => {
+        client.makeUnaryRequest(
+          `${SERVICE}/Setup`,
+          setupOne.serialize,
+          setupResponse.deserialize,
+          { deployment, setup },
+          new Metadata(),
+          { deadline: Date.now() + timeoutMs },
+          (error, answer) => {
+            if (error) reject(error);
+            else resolve(answer?.status ?? { code: "", message: "" });
+          },
+        );
+      }),
+    callMany(wanted, signal, sink) {
+      const stream = client.makeServerStreamRequest(
+        `${SERVICE}/CallMany`,
+        request.serialize,
+        response.deserialize,
+        wanted,
+        new Metadata(),
+        { deadline: Date.now() + wanted.deadline_ms + STREAM_GRACE_MS },
+      );
+      return follow(stream, signal, sink);
+    },
+    close: () => client.close(),
+  };
+}
+
+function follow(
+  stream: ClientReadableStream<CallManyResponse>,
+  signal: AbortSignal,
+  sink: OutcomeSink,
+): Promise<Outcome | undefined> {
+  return new Promise((resolve) => {
+    const waiting: Promise<void>[] = [];
+    const finish = (outcome?: Outcome) => {
+      signal.removeEventListener("abort", giveUp);
+      void Promise.all(waiting).then(() => resolve(outcome));
+    };
+    const giveUp = () => {
+      stream.cancel();
+      finish(deadlineExceeded());
+    };
+    signal.addEventListener("abort", giveUp, { once: true });
+    stream.on("data", ({ answers }: CallManyResponse) => {
+      for (const answer of answers) {
+        const found = outcomeOfAnswer(answer);
+        if (found instanceof Promise) waiting.push(found.then((outcome) => tell(answer, outcome)));
+        else tell(answer, found);
+      }
+    });
+    const tell = ({ target, call, code, run_us, wait_us }: FleetAnswer, outcome: Outcome) =>
+      sink(target, call, { outcome, runUs: run_us, waitUs: wait_us, isRepeated: code === CODE.ALREADY_DELIVERED });
+    stream.on("error", (error: ServiceError) => finish(outcomeOfError(error)));
+    stream.on("end", () => finish());
+  });
+}
+
+/** The same judgement as over the public wire. */
+function outcomeOfAnswer({ code, value, detail }: FleetAnswer): Promise<Outcome> | Outcome {
+  switch (code) {
+    case CODE.OK:
+      return outcomeOf({ status: null, methodResponse: value ?? null });
+    case CODE.ALREADY_DELIVERED:
+      return { status: "SUCCESS", output: null, detail: "ALREADY_DELIVERED", cause: "ANSWER" };
+    case CODE.TIMEOUT:
+      return deadlineExceeded();
+    case CODE.BUSY:
+      return deadlineExceeded("RESOURCE_EXHAUSTED: Server busy");
+    case CODE.NO_MODEL:
+      return unreachable(detail);
+    default:
+      return outcomeOf({ status: statusOf(code, detail) });
+  }
+}
+
+/** Connections by address, each open as long as a lane holds it. */
+export interface FleetConnections {
+  take(address: string): FleetConnection;
+  release(address: string): void;
+}
+
+export function createFleetConnections(): FleetConnections {
+  const open = new Map<string, { connection: FleetConnection; holders: number }>();
+  return {
+    take(address) {
+      const entry = open.get(address) ?? { connection: connectFleet(address), holders: 0 };
+      entry.holders++;
+      open.set(address, entry);
+      return entry.connection;
+    },
+    release(address) {
+      const entry = open.get(address);
+      if (!entry || --entry.holders > 0) return;
+      open.delete(address);
+      entry.connection.close();
+    },
+  };
+}
