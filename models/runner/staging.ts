@@ -4,9 +4,14 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BoxFolders } from "./box.ts";
+import { FILTER_FILE, seccompFilter } from "./seccomp.ts";
 
 const MAX_FILES = 10_000;
 const MAX_BYTES = 256 << 20;
+
+/** A folder with one of these is a package; a file with such a name is a module, of Python or JavaScript. */
+const PACKAGE_FILES = /^(__init__\.py|index\.[mc]?[jt]s|package\.json)$/;
+const MODULES = /\.(py|[mc]?[jt]s)$/;
 
 /** Copies of what models need, at a place that their accounts can reach (a clone below a 0700 home is not). */
 export interface Staging {
@@ -38,6 +43,8 @@ export async function createStaging(stateDir: string): Promise<Staging> {
   await chmod(root, 0o711);
   const host = join(root, "host");
   await copyTree(fileURLToPath(new URL("./host/", import.meta.url)), host);
+  const filter = seccompFilter(process.arch);
+  if (filter) await writeFile(join(host, FILTER_FILE), filter);
   const folderOf = (id: string) => join(root, `model-${createHash("sha256").update(id).digest("hex").slice(0, 16)}`);
   return {
     host,
@@ -69,7 +76,7 @@ async function removeLeftover(note: string): Promise<void> {
 }
 
 /** Whether any account may enter this folder; without root, models run under our own account and always may. */
-async function reachable(folder: string): Promise<boolean> {
+export async function reachable(folder: string): Promise<boolean> {
   if (process.getuid?.() !== 0) return true;
   for (let at = resolve(folder); ; at = dirname(at)) {
     if (((await lstat(at)).mode & 0o001) === 0) return false;
@@ -82,8 +89,8 @@ async function copyPackages(folders: readonly string[], to: string): Promise<voi
   for (const folder of folders) {
     for (const entry of await readdir(folder, { withFileTypes: true })) {
       const path = join(folder, entry.name);
-      const isPackage = entry.isDirectory() && (await lstat(join(path, "__init__.py")).catch(() => null)) !== null;
-      if (isPackage || (entry.isFile() && entry.name.endsWith(".py"))) await copyTree(path, join(to, entry.name));
+      const isPackage = entry.isDirectory() && (await readdir(path)).some((name) => PACKAGE_FILES.test(name));
+      if (isPackage || (entry.isFile() && MODULES.test(entry.name))) await copyTree(path, join(to, entry.name));
     }
   }
 }
