@@ -1,8 +1,9 @@
 """Process of one participant's model. Standard library only, Python 3.10 or newer.
 
 Frames on descriptor 3, both ways: u32 length of the rest, u8 kind, u32 batch id, then the body (little-endian).
-Started as `host.py <code folder> <package folder> <site folders as JSON>`; nothing here trusts the model, and the
-runner on the other side trusts nothing that comes out of here.
+A batch: u8 count of calls, u32 milliseconds until the runner gives it up, then the calls.
+Started as `host.py <code folder> <package folder> <site folders as JSON> [<options as JSON>]`, options: main_file, has_gpu,
+resource_directory. Nothing here trusts the model, and the runner on the other side trusts nothing that comes out of here.
 """
 import gc
 import json
@@ -13,6 +14,7 @@ from time import perf_counter_ns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import host_alarm  # noqa: E402
 import host_model  # noqa: E402
 import host_values  # noqa: E402
 sys.path.remove(HERE)
@@ -22,6 +24,7 @@ BATCH, ANSWER, HELLO, SETUP, REST = 1, 2, 3, 4, 7
 U32, HEAD, ANSWER_HEAD = struct.Struct("<I"), struct.Struct("<BI"), struct.Struct("<BIBI")
 SLOW_NS = 1_000_000        # an answer that took longer is sent at once, so that a hang later in the batch cannot hide it
 FLUSH_BYTES = 1 << 20
+HOME = os.getpid()
 
 
 def frames():
@@ -65,15 +68,18 @@ class Reader:
         self.at += 1
         return self.body[self.at - 1]
 
+    def u32(self):
+        self.at += U32.size
+        return U32.unpack_from(self.body, self.at - U32.size)[0]
+
     def name(self):
         size = self.byte()
         self.at += size
         return str(self.body[self.at - size:self.at], "utf-8")
 
     def value(self):
-        kind = self.byte()
-        size = U32.unpack_from(self.body, self.at)[0]
-        self.at += 4 + size
+        kind, size = self.byte(), self.u32()
+        self.at += size
         return kind, self.body[self.at - size:self.at]
 
     def call(self):
@@ -83,7 +89,7 @@ class Reader:
         return name, args, kwargs
 
 
-def answer_batch(batch, body, perform):
+def answer_batch(batch, body, perform, alarm):
     """Runs the calls in order; answers are u8 first index, u8 count, then code, run_us, type, length, bytes of each."""
     reader = Reader(body)
     first, waiting, size = 0, [], 0
@@ -94,46 +100,70 @@ def answer_batch(batch, body, perform):
             send(ANSWER, batch, bytes((first, len(waiting))) + b"".join(waiting))
             first, waiting, size = first + len(waiting), [], 0
 
-    for _ in range(reader.byte()):
+    count, timeout_ms = reader.byte(), reader.u32()
+    alarm.start(timeout_ms, flush)
+    for _ in range(count):
         name, args, kwargs = reader.call()
         start = perf_counter_ns()
-        code, kind, value = perform(name, args, kwargs)
+        try:
+            alarm.inside = True
+            code, kind, value = perform(name, args, kwargs)
+            alarm.inside = False
+        except host_alarm.Interrupted:
+            alarm.over = True
         took = perf_counter_ns() - start
+        if os.getpid() != HOME:
+            os._exit(0)  # forked by the model, and back out of its method
+        if alarm.over:
+            alarm.hold()
         if size + len(value) > FLUSH_BYTES:
             flush()
         waiting.append(ANSWER_HEAD.pack(code, min(took // 1000, 0xFFFFFFFF), kind, len(value)) + value)
         size += len(value)
         if took > SLOW_NS:
             flush()
+    alarm.stop()
     flush()
 
 
 def serve(model):
+    alarm = host_alarm.Alarm()
     for body in frames():
         kind, batch = HEAD.unpack_from(body)
         if kind == BATCH:
-            answer_batch(batch, body, model.call)
+            answer_batch(batch, body, model.call, alarm)
         elif kind == SETUP:
-            answer_batch(batch, body, model.setup)
+            answer_batch(batch, body, model.setup, alarm)
             gc.collect()
             gc.freeze()
         elif kind == REST:
-            answer_batch(batch, body, model.rest)
+            answer_batch(batch, body, model.rest, alarm)
+
+
+def leave_channel():
+    """A process that the model forked must never answer in its place."""
+    try:
+        os.close(CHANNEL)
+    except OSError:
+        pass
 
 
 def main():
     os.set_inheritable(CHANNEL, False)
+    os.register_at_fork(after_in_child=leave_channel)
     try:
         os.nice(10)
     except OSError:
         pass
     code, packages, site = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+    options = json.loads(sys.argv[4]) if len(sys.argv) > 4 else {}
     sys.path[:0] = [packages, code]  # the competition's own packages win over copies in a submission
     sys.path += [folder for folder in site if folder not in sys.path]
     sys.argv[:] = [""]
-    hello = {"host": 1, "python": ".".join(map(str, sys.version_info[:3]))}
+    sys.stdout.reconfigure(line_buffering=True)  # what a model prints is in its log before it hangs
+    hello = {"host": 1, "marshal": True, "python": ".".join(map(str, sys.version_info[:3]))}
     send(HELLO, 0, json.dumps(hello).encode())
-    serve(host_model.Model(code, host_values))
+    serve(host_model.Model(host_model.Submission(code, options), host_values))
 
 
 main()

@@ -1,119 +1,93 @@
-"""Finds the participant's class, makes the instance, calls its methods."""
-import importlib
+"""Makes the participant's instance and calls its methods."""
 import os
-import sys
-import traceback
 
-OK, FAILED, TOO_LARGE, NOT_FINITE, NO_METHOD = 0, 1, 2, 3, 4
-NOT_SET_UP, BAD_IMPLEMENTATION, SETUP_FAILED, INVALID_ARGUMENT = 9, 10, 11, 12
-STRING = 3
+from host_alarm import note, print_error
+from host_class import base_class, find_class
+from host_errors import (
+    BAD_IMPLEMENTATION,
+    FAILED,
+    INVALID_ARGUMENT,
+    NO_METHOD,
+    NOT_FINITE,
+    NOT_SET_UP,
+    OK,
+    SETUP_FAILED,
+    TOO_LARGE,
+    SetupError,
+    describe,
+    text,
+)
+from host_infer import TrainInfer
+
+TRAIN_INFER = ":train-infer"   # in place of a base class: no class has such a name
 SAME = {"tick": "feed_update", "feed_update": "tick"}
-SKIPPED_FOLDERS = {"__pycache__", "node_modules", "venv", "site-packages"}
+MAIN_FILE = "main.py"
+VAR_KEYWORDS = 0x08
 
 
-class SetupError(Exception):
-    def __init__(self, code, message):
-        super().__init__(message)
-        self.code = code
+class Submission:
+    """The files of a model and what its surroundings offer it."""
 
+    def __init__(self, code, options):
+        self.code = os.path.abspath(code)
+        self.main_file = options.get("main_file") or MAIN_FILE
+        self.resource_directory = options.get("resource_directory") or ""
+        self.has_gpu = bool(options.get("has_gpu"))
+        if self.resource_directory:
+            os.environ["RESOURCE_DIRECTORY"] = self.resource_directory
+        if "has_gpu" in options:
+            os.environ["HAS_GPU"] = str(self.has_gpu).lower()
 
-def text(code, message):
-    return code, STRING, str(message)[:2000].encode("utf-8", "replace")
-
-
-def describe(error):
-    message = str(error)
-    return message if message or isinstance(error, Exception) else type(error).__name__
-
-
-def base_class(dotted):
-    module_name, _, name = dotted.rpartition(".")
-    if not module_name:
-        raise SetupError(SETUP_FAILED, f"Invalid class name '{dotted}'. Use 'module.ClassName' format.")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise SetupError(BAD_IMPLEMENTATION, error.msg) from error
-    if not hasattr(module, name):
-        raise SetupError(SETUP_FAILED, f"Class '{name}' not found in module '{module_name}'.")
-    found = getattr(module, name)
-    if not isinstance(found, type):
-        raise SetupError(SETUP_FAILED, f"Object '{name}' in module '{module_name}' is not a class.")
-    return found
-
-
-def module_names(code):
-    """Dotted names of all Python files below the code folder, in a fixed order."""
-    for folder, folders, files in os.walk(code):
-        folders[:] = sorted(name for name in folders if name.isidentifier() and name not in SKIPPED_FOLDERS)
-        prefix = os.path.relpath(folder, code).replace(os.sep, ".")
-        prefix = "" if prefix == "." else prefix + "."
-        for file in sorted(files):
-            stem, extension = os.path.splitext(file)
-            if extension == ".py" and stem.isidentifier():
-                yield prefix + (stem if stem != "__init__" or not prefix else "").rstrip(".")
-
-
-def find_class(code, base):
-    """The one class of the submission that inherits from `base` and has no heir of its own there."""
-    broken, found = [], {}
-    for name in module_names(code):
-        try:
-            module = importlib.import_module(name.rstrip("."))
-        except BaseException as error:  # a submission may raise anything, SystemExit included
-            traceback.print_exc()
-            broken.append(f"{name}: {type(error).__name__}: {error}")
-            continue
-        for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, base) and value is not base and is_own(value, code):
-                found[value] = f"{value.__module__}.{value.__qualname__}"
-    leaves = {cls: name for cls, name in found.items() if not any(other is not cls and issubclass(other, cls) for other in found)}
-    reasons = f" Files that could not be imported: {'; '.join(broken)}" if broken else ""
-    if not leaves:
-        raise SetupError(BAD_IMPLEMENTATION, f"No Inherited class found from {base}.{reasons}")
-    if len(leaves) > 1:
-        names = ", ".join(sorted(leaves.values()))
-        raise SetupError(BAD_IMPLEMENTATION, f"Several classes inherit from {base}: {names}. Leave one.{reasons}")
-    return next(iter(leaves))
-
-
-def is_own(cls, code):
-    file = getattr(sys.modules.get(cls.__module__), "__file__", None) or ""
-    return os.path.abspath(file).startswith(os.path.abspath(code) + os.sep)
+    def extras(self, function):
+        """What a function may ask for by the name of a parameter."""
+        offered = {
+            "resource_directory": self.resource_directory,
+            "model_directory_path": self.resource_directory,
+            "has_gpu": self.has_gpu,
+        }
+        names = keyword_names(function)
+        return {} if names is None else {name: value for name, value in offered.items() if name in names[1]}
 
 
 class Model:
-    def __init__(self, code, values):
-        self.code, self.values = code, values
-        self.instance, self.methods, self.told = None, {}, set()
+    def __init__(self, submission, values):
+        self.submission, self.values = submission, values
+        self.instance, self.base, self.methods, self.told = None, "", {}, set()
 
     def arguments(self, args, kwargs):
         decode = self.values.decode
         return [decode(*value) for value in args], {key: decode(*value) for key, value in kwargs}
 
     def setup(self, name, args, kwargs):
-        if self.instance is not None:
-            return text(OK, "Instance already exists")
         name = name.strip()
+        if self.instance is not None:
+            if (name == TRAIN_INFER) != (self.base == TRAIN_INFER):
+                return text(NOT_SET_UP, f"This model is set up already, as {self.base}")
+            return text(OK, "Instance already exists")
         if not name:
             return text(INVALID_ARGUMENT, "class_name cannot be empty")
         try:
             positional, keywords = self.arguments(args, kwargs)
-            self.instance = find_class(self.code, base_class(name))(*positional, **keywords)
+            self.instance, self.base = self.make(name, positional, keywords), name
         except SetupError as error:
             return text(error.code, error)
         except ImportError as error:
-            traceback.print_exc()
+            print_error()
             return text(BAD_IMPLEMENTATION, error.msg)
         except BaseException as error:  # noqa: B036 the model's own code ran
-            traceback.print_exc()
+            print_error()
             return text(SETUP_FAILED, describe(error))
         return text(OK, "Instance created successfully")
+
+    def make(self, name, positional, keywords):
+        if name == TRAIN_INFER:
+            return TrainInfer(self.submission)
+        return find_class(self.submission.code, base_class(name), self.submission.main_file)(*positional, **keywords)
 
     def rest(self, *_):
         if self.instance is None:
             return text(OK, "No instance exists to reset")
-        self.instance, self.methods = None, {}
+        self.instance, self.base, self.methods = None, "", {}
         return text(OK, "Instance successfully reset")
 
     def method(self, name):
@@ -123,7 +97,7 @@ class Model:
             found = getattr(self.instance, name, None) if public else None
             if found is None and name in SAME:
                 found = getattr(self.instance, SAME[name], None)
-            self.methods[name] = (found, parameters(found)) if callable(found) else None
+            self.methods[name] = (found, keyword_names(found)) if callable(found) else None
         return self.methods[name]
 
     def call(self, name, args, kwargs):
@@ -144,27 +118,45 @@ class Model:
         except self.values.TooLarge as error:
             return text(TOO_LARGE, error)
         except BaseException as error:  # noqa: B036 a model may raise anything
-            traceback.print_exc()
+            print_error()
             return text(FAILED, f"The model raised an exception: {describe(error)}")
 
     def wanted(self, names, given, keywords):
         """Keywords that the method takes and that no positional argument has filled; the others are named once in the log."""
         if names is None or not keywords:
             return keywords
-        open_names = names[given:]
-        unused = frozenset(key for key in keywords if key not in open_names)
+        in_order, by_name = names
+        filled = in_order[:given]
+        unused = frozenset(key for key in keywords if key not in by_name or key in filled)
         if unused and unused not in self.told:
             self.told.add(unused)
-            print(f"These parameters are not used by the model: {', '.join(sorted(unused))}.", file=sys.stderr)
-        return {key: value for key, value in keywords.items() if key in open_names}
+            note(f"These parameters are not used by the model: {', '.join(sorted(unused))}.")
+        return {key: value for key, value in keywords.items() if key not in unused}
 
 
-def parameters(method):
+def keyword_names(method):
+    """(parameters in order of position, those that may be given by name), or None where any name may be given."""
+    function = getattr(method, "__func__", method)
+    code = getattr(function, "__code__", None)
+    if type(code).__name__ != "code" or hasattr(function, "__wrapped__") or hasattr(function, "__signature__"):
+        return inspected(method)
+    if code.co_flags & VAR_KEYWORDS:
+        return None
+    positional = code.co_varnames[:code.co_argcount]
+    by_name = code.co_varnames[code.co_posonlyargcount:code.co_argcount + code.co_kwonlyargcount]
+    is_bound = function is not method
+    return positional[1:] if is_bound else positional, frozenset(by_name[1:] if is_bound and not code.co_posonlyargcount else by_name)
+
+
+def inspected(method):
+    """The same for whatever is not a plain function: decorated ones, partials, classes, builtins."""
     import inspect
     try:
-        found = inspect.signature(method).parameters.values()
+        found = list(inspect.signature(method).parameters.values())
     except (TypeError, ValueError):
         return None
     if any(p.kind is p.VAR_KEYWORD for p in found):
         return None
-    return [p.name for p in found]
+    in_order = tuple(p.name for p in found if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
+    by_name = frozenset(p.name for p in found if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD))
+    return in_order, by_name

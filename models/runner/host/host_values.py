@@ -1,15 +1,15 @@
 """Values of the public wire in Python: VariantType numbers, strict both ways."""
 import json
+import marshal
 import math
 import struct
 
+from host_refusal import NotFinite, find_half_pair, find_unfit
+
 NONE, DOUBLE, INT, STRING, PARQUET, ARROW, JSON = range(7)
+MARSHAL = 7  # JSON that the runner has read already; only ever comes from it, never from a model
 F64, I64 = struct.Struct("<d"), struct.Struct("<q")
 MAX_BYTES = (4 << 20) - 4096
-
-
-class NotFinite(Exception):
-    pass
 
 
 class TooLarge(Exception):
@@ -20,9 +20,11 @@ def decode(kind, data):
     """A Python value of wire bytes; raises ValueError or struct.error for the model's author to read."""
     if kind == JSON:
         try:
-            return json.loads(bytes(data))
-        except ValueError as error:
+            return json.loads(str(data, "utf-8"))
+        except json.JSONDecodeError as error:
             raise ValueError(f"Failed to decode JSON data: {error}") from None
+    if kind == MARSHAL:
+        return marshal.loads(data)
     if kind == DOUBLE:
         return F64.unpack(data)[0]
     if kind == INT:
@@ -37,22 +39,27 @@ def decode(kind, data):
 
 
 def decode_table(kind, data):
+    """A data frame. Arrow files and streams are told apart by their first bytes."""
     import io
     try:
         if kind == PARQUET:
             import pandas
             return pandas.read_parquet(io.BytesIO(data))
-        import pyarrow
-        opener = pyarrow.ipc.open_file if data[:6] == b"ARROW1" else pyarrow.ipc.open_stream
-        return opener(data).read_all().to_pandas()
+        import pyarrow.ipc
     except ImportError as error:
         raise ValueError(f"Unsupported data type: {kind} ({error}; this model's environment has no table library)") from None
+    opener = pyarrow.ipc.open_file if data[:6] == b"ARROW1" else pyarrow.ipc.open_stream
+    return opener(data).read_all().to_pandas()
 
 
 def encode(value):
     """(type, bytes) of what a method returned."""
-    if type(value).__module__ == "numpy" and hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
-        value = value.item()
+    if isinstance(value, (dict, list)):
+        return JSON, checked(encode_json(value))
+    if type(value).__module__ == "numpy" and hasattr(value, "dtype"):
+        value = plain(value)
+        if isinstance(value, list):
+            return JSON, checked(encode_json(value))
     if value is None:
         return NONE, b""
     if isinstance(value, int):
@@ -62,42 +69,46 @@ def encode(value):
             raise NotFinite(f"the answer is {float(value)!r}; a number must be finite")
         return DOUBLE, F64.pack(value)
     if isinstance(value, str):
-        return STRING, checked(value.encode())
-    if isinstance(value, (dict, list)):
-        return JSON, checked(encode_json(value))
-    if type(value).__module__.startswith("pandas") and hasattr(value, "to_parquet"):
-        return PARQUET, checked(value.to_parquet())
+        return STRING, checked(str(value).encode())
+    if hasattr(value, "to_parquet") and any(cls.__module__.startswith("pandas") for cls in type(value).__mro__):
+        return PARQUET, checked(encode_frame(value))
     raise ValueError(f"Unsupported data type: {type(value)}")
+
+
+def encode_frame(frame):
+    try:
+        return frame.to_parquet()
+    except ImportError:
+        raise ValueError("Unsupported data type: a data frame needs pyarrow in the model's environment") from None
 
 
 def encode_json(value):
     try:
-        return json.dumps(value, allow_nan=False, default=plain).encode()
-    except ValueError as error:
-        where = find_not_finite(value, "", 0)
-        if where is None:
+        text = json.dumps(value, allow_nan=False, default=plain)
+    except RecursionError:
+        raise ValueError("the answer is nested too deep to be written as JSON") from None
+    except (ValueError, TypeError) as error:
+        refusal = find_unfit(value, plain)
+        if refusal is None:
             raise
-        raise NotFinite(f"{where}; a number must be finite") from error
+        raise refusal from error
+    if "\\ud" in text:
+        refusal = find_half_pair(value)
+        if refusal is not None:
+            raise refusal
+    return text.encode()
 
 
 def plain(value):
-    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
-        return value.tolist()
+    """Plain Python of a number or an array of numpy; what else JSON does not know is refused by its type."""
+    dtype = getattr(value, "dtype", None)
+    if type(value).__module__ == "numpy" and dtype is not None:
+        if dtype.kind == "f":
+            return value.astype("f8").tolist()
+        if dtype.kind in "biuUO":
+            return value.tolist()
+        raise TypeError(f"Unsupported data type: numpy {dtype.name}")
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
-
-
-def find_not_finite(value, where, depth):
-    """Which key holds NaN or an infinity, for the author of the model."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"{where or 'the answer'} is {float(value)!r}"
-    if depth > 32:
-        return None
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ()
-    for key, item in items:
-        found = find_not_finite(item, f"{where}[{key}]" if isinstance(key, int) else f"{where}.{key}".lstrip("."), depth + 1)
-        if found:
-            return found
-    return None
 
 
 def checked(data):
