@@ -1,15 +1,34 @@
 import type { Logger } from "pino";
-import { type Argument, encodeCall, encodeSetup, type KwArgument } from "../protocol/messages.ts";
+import {
+  type Argument,
+  type CallRequest,
+  callBytes,
+  callRequest,
+  type KwArgument,
+  setupBytes,
+  setupRequest,
+} from "../protocol/messages.ts";
 import type { DeploymentEvent, FailureCode, FailureReport } from "../protocol/orchestrator-messages.ts";
+import type { ClientSecurity } from "../secure/client-security.ts";
+import type { Delivery } from "./deliver.ts";
 import type { CallResult, FleetCall, FleetModel } from "./fleet.ts";
-import { createLane, type Delivery, type Lane } from "./lane.ts";
-import { followOrchestrator, type OrchestratorSocket } from "./orchestrator-socket.ts";
+import { createFleetConnections } from "./fleet-connection.ts";
+import { createFleetFanOut } from "./fleet-fan-out.ts";
+import { createLane, type Lane } from "./lane.ts";
+import type { Compat } from "./limits.ts";
+import { createFleetMetrics, type ModelMetrics } from "./model-metrics.ts";
+import { followOrchestrator, type OrchestratorLink } from "./orchestrator-link.ts";
+import { webSocketTransport } from "./orchestrator-socket.ts";
+import { grpcTransport } from "./orchestrator-stream.ts";
 import { createRoster } from "./roster.ts";
+import { createTickHistory } from "./tick-history.ts";
 
 export interface FleetClientOptions {
-  /** where the orchestrator's WebSocket listens */
+  /** where the orchestrator listens */
   readonly host: string;
   readonly port: number;
+  /** how it is followed there: WebSocket (standard), or the gRPC of our own */
+  readonly orchestrator?: "ws" | "grpc";
   readonly crunchId: string;
   /** full dotted name of the class that models extend */
   readonly baseClassname: string;
@@ -19,6 +38,8 @@ export interface FleetClientOptions {
   /** a model is disconnected at this many in a row; 0: never */
   readonly maxConsecutiveFailures?: number;
   readonly maxConsecutiveTimeouts?: number;
+  /** judge models as the public client does: limits 3 and 3, exceeded instead of reached, skips and lost connections counted as timeouts */
+  readonly compat?: Compat;
   /** deadline of `call` */
   readonly callTimeoutMs?: number;
   readonly setupTimeoutMs?: number;
@@ -27,6 +48,10 @@ export interface FleetClientOptions {
   /** connections to the orchestrator before `init` rejects */
   readonly orchestratorTries?: number;
   readonly reportFailures?: boolean;
+  /** call the models of a runner together where the orchestrator announces that it can; standard: true */
+  readonly callMany?: boolean;
+  /** how models prove themselves; absent: not at all. Closed with the client */
+  readonly security?: ClientSecurity | undefined;
 }
 
 interface CallAllRequest {
@@ -38,6 +63,8 @@ interface CallAllRequest {
   readonly deadlineMs: number;
   /** a failed call skips the model's later calls */
   readonly stopOnFailure?: boolean;
+  /** our runner calls no model twice under the same id; it repeats the answers */
+  readonly roundId?: string;
   readonly signal?: AbortSignal;
 }
 
@@ -47,6 +74,8 @@ export interface FleetClient extends AsyncDisposable {
   /** Runs until the client is closed; the orchestrator is followed, with reconnects, from `init` on. */
   sync(): Promise<void>;
   models(): FleetModel[];
+  /** Times and counts of the models there are. */
+  metrics(): ModelMetrics[];
   /** Returns the function that unsubscribes. */
   onChange(listener: (models: FleetModel[]) => void): () => void;
   /** Never rejects for a model's sake: one result per (model, call), by model id. @throws VariantError when an argument cannot be encoded */
@@ -71,19 +100,27 @@ const STANDARD = {
   connectTries: 5,
   orchestratorTries: 10,
   reportFailures: true,
-};
+  callMany: true,
+  orchestrator: "ws",
+} as const;
+const PEER_LIMITS = { maxConsecutiveFailures: 3, maxConsecutiveTimeouts: 3 };
 
 export function createFleetClient(given: FleetClientOptions): FleetClient {
-  const options = { ...STANDARD, ...given };
+  const options = { ...STANDARD, ...(given.compat ? PEER_LIMITS : {}), ...given };
   const { logger } = options;
-  const setup = encodeSetup(options.baseClassname, options.instanceArgs, options.instanceKwargs);
+  const request = setupRequest(options.baseClassname, options.instanceArgs, options.instanceKwargs);
+  const setup = { request, bytes: setupBytes(request) };
+  const fleets = options.callMany ? createFleetConnections() : undefined;
   const listeners = new Set<(models: FleetModel[]) => void>();
   const { promise: closed, resolve: finish } = Promise.withResolvers<void>();
-  let socket: OrchestratorSocket | undefined;
+  const history = createTickHistory();
+  const metrics = createFleetMetrics();
+  let orchestrator: OrchestratorLink | undefined;
 
   const models = () => [...roster.lanes.values()].map((lane) => lane.model());
   const changed = () => {
     const now = models();
+    metrics.keep(new Set(roster.lanes.keys()));
     for (const listener of listeners) listener(now);
   };
 
@@ -91,14 +128,14 @@ export function createFleetClient(given: FleetClientOptions): FleetClient {
     if (!options.reportFailures) return;
     const { model_id, deployment_id, ip } = deployment;
     const entry: FailureReport = { model_id, failure_code: code, failure_reason: reason, ip: ip ?? "", deployment_id };
-    socket?.send(JSON.stringify({ event: "report_failure", data: [entry] }));
+    orchestrator?.report(entry);
   };
 
   const roster = createRoster({
     logger,
     onChange: changed,
     createLane: (deployment) =>
-      createLane(deployment, { ...options, setup, report, onChange: () => queueMicrotask(changed) }),
+      createLane(deployment, { ...options, setup, fleets, history, report, onChange: () => queueMicrotask(changed) }),
   });
 
   const chosen = (ids: readonly string[] | undefined): [string, Lane | undefined][] =>
@@ -106,31 +143,39 @@ export function createFleetClient(given: FleetClientOptions): FleetClient {
       ? [...roster.lanes].filter(([, lane]) => ["CONNECTED", "COOLDOWN"].includes(lane.model().state))
       : [...new Set(ids)].map((id) => [id, roster.lanes.get(id)]);
 
+  /** A call with a key is data: it is kept for models that miss it. */
+  function keyed(request: CallRequest, key: string | undefined) {
+    const bytes = once(() => callBytes(request));
+    return key === undefined ? { bytes } : { bytes, key, number: history.add({ key, request, bytes }) };
+  }
+
   async function callAll(request: CallAllRequest): Promise<Map<string, CallResult[]>> {
     const deadlineAt = Date.now() + request.deadlineMs;
-    const calls = request.calls.map(({ method, args, kwargs, key }) => ({
+    const requests = request.calls.map(({ method, args, kwargs }) => callRequest(method, args, kwargs));
+    const calls = request.calls.map(({ method, key }, i) => ({
       method,
-      bytes: encodeCall(method, args, kwargs),
-      ...(key === undefined ? {} : { key }),
+      ...keyed(requests[i]!, key),
     }));
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort("deadline"), request.deadlineMs);
     const giveUp = () => stop.abort("caller");
     if (request.signal?.aborted) giveUp();
     request.signal?.addEventListener("abort", giveUp, { once: true });
-    const delivery: Delivery = {
-      calls,
-      deadlineAt,
-      stopOnFailure: request.stopOnFailure ?? false,
-      signal: stop.signal,
-    };
+    const common = { deadlineAt, stopOnFailure: request.stopOnFailure ?? false, signal: stop.signal };
+    const fleet = createFleetFanOut({
+      ...common,
+      roundId: request.roundId ?? "",
+      calls: requests.map((call, i) => ({ call, key: request.calls[i]?.key ?? "" })),
+    });
+    const delivery: Delivery = { ...common, calls, fleet };
     try {
-      const results = await Promise.all(
-        chosen(request.models).map(
-          async ([id, lane]) => [id, lane ? await lane.deliver(delivery) : calls.map(() => unknownModel(id))] as const,
-        ),
+      const results = chosen(request.models).map(
+        async ([id, lane]) => [id, lane ? await lane.deliver(delivery) : calls.map(() => unknownModel(id))] as const,
       );
-      return new Map(results);
+      fleet.send(); // every lane has taken its seat
+      const found = new Map(await Promise.all(results));
+      for (const result of [...found.values()].flat()) metrics.record(result);
+      return found;
     } finally {
       clearTimeout(timer);
       request.signal?.removeEventListener("abort", giveUp);
@@ -139,12 +184,18 @@ export function createFleetClient(given: FleetClientOptions): FleetClient {
 
   return {
     async init() {
-      const url = `ws://${options.host.includes(":") ? `[${options.host}]` : options.host}:${options.port}/${encodeURIComponent(options.crunchId)}`;
-      socket ??= followOrchestrator({ url, tries: options.orchestratorTries, logger, take: roster.take });
-      await socket.first;
+      const transportTo = options.orchestrator === "grpc" ? grpcTransport : webSocketTransport;
+      orchestrator ??= followOrchestrator({
+        transport: transportTo(options.host, options.port, options.crunchId),
+        tries: options.orchestratorTries,
+        logger,
+        take: roster.take,
+      });
+      await orchestrator.first;
     },
     sync: () => closed,
     models,
+    metrics: metrics.list,
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -159,13 +210,22 @@ export function createFleetClient(given: FleetClientOptions): FleetClient {
       return [...results.values()].flat();
     },
     async [Symbol.asyncDispose]() {
-      socket?.close();
+      orchestrator?.close();
       roster.close();
+      options.security?.close();
       listeners.clear();
       finish();
     },
   };
 }
+
+const once = <T>(make: () => T): (() => T) => {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+};
 
 const unknownModel = (modelId: string): CallResult => ({
   modelId,
@@ -176,5 +236,6 @@ const unknownModel = (modelId: string): CallResult => ({
   status: "SKIPPED",
   output: null,
   execTimeUs: 0,
+  waitUs: null,
   detail: "NOT_CONNECTED: the orchestrator runs no such model",
 });

@@ -19,7 +19,10 @@ const ask = (subject: string): FleetCall => ({
 });
 const DEADLINE_MS = 2_000;
 
-describe("one sick model among good ones", () => {
+describe.each([
+  ["together", true],
+  ["each over its public address", false],
+])("one sick model among good ones, called %s", (_name, callMany) => {
   let fleet: TestFleet;
   let client: FleetClient;
   beforeAll(async () => {
@@ -27,7 +30,7 @@ describe("one sick model among good ones", () => {
       { id: "sick", code: fixture("zoo.py") },
       ...NEIGHBOURS.map((id) => ({ id, code: example("momentum.py") })),
     ]);
-    client = await fleet.connect({ maxConsecutiveFailures: 0, maxConsecutiveTimeouts: 0 });
+    client = await fleet.connect({ callMany, maxConsecutiveFailures: 0, maxConsecutiveTimeouts: 0 });
     await connected(client, ["sick", ...NEIGHBOURS]);
   });
   afterAll(() => fleet?.[Symbol.asyncDispose]());

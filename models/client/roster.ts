@@ -1,13 +1,16 @@
 import type { Logger } from "pino";
 import { type DeploymentEvent, deploymentEvent, serverEvent } from "../protocol/orchestrator-messages.ts";
+import { cleanDetail } from "./fleet.ts";
 import type { Lane } from "./lane.ts";
+
+const SHOWN = 200;
 
 /** Which models there are, as the orchestrator tells it. */
 export interface Roster {
   /** by model id */
   readonly lanes: ReadonlyMap<string, Lane>;
-  /** Takes a message of the orchestrator; true when it held the whole state. What cannot be understood changes nothing. */
-  take(message: string): boolean;
+  /** Takes a message of the orchestrator (JSON text, or the message itself); true when it held the whole state. What cannot be understood changes nothing. */
+  take(message: unknown): boolean;
   close(): void;
 }
 
@@ -50,10 +53,11 @@ export function createRoster(options: {
 
   return {
     lanes,
-    take(text) {
-      const message = serverEvent.safeParse(parseJson(text));
+    take(given) {
+      const message = serverEvent.safeParse(typeof given === "string" ? parseJson(given) : given);
       if (!message.success) {
-        logger.debug({ text: text.slice(0, 200) }, "message of the orchestrator ignored");
+        const text = typeof given === "string" ? given : JSON.stringify(given);
+        logger.warn({ text: cleanDetail(text.slice(0, SHOWN)) }, "message of the orchestrator ignored");
         return false;
       }
       const isInit = message.data.event === "init";

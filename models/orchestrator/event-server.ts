@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "pino";
-import { type RawData, type WebSocket, WebSocketServer } from "ws";
+import { type RawData, WebSocket, WebSocketServer } from "ws";
 import { type DeploymentEvent, type FailureReport, failureReport } from "../protocol/orchestrator-messages.ts";
 
 const MAX_MESSAGE_BYTES = 1 << 20;
@@ -16,15 +16,22 @@ export interface EventServer {
   close(): Promise<void>;
 }
 
-interface EventServerOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly logger: Logger;
+/** Where the servers' words come from and where reports go: one source for the WebSocket and gRPC. */
+export interface EventSource {
+  /** New clients are told nothing before: half a state would make them drop healthy models. */
+  readonly ready: Promise<void>;
   /** what a new client is told */
   readonly events: (crunchId: string) => DeploymentEvent[];
   /** Whether the crunch has such a model: reports about strangers are dropped, the others of the message are not. */
   readonly knows: (modelId: string, crunchId: string) => boolean;
   readonly onReport: (report: FailureReport) => void;
+}
+
+interface EventServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly logger: Logger;
+  readonly source: EventSource;
 }
 
 /** The text of a message to clients. */
@@ -33,7 +40,7 @@ export const eventText = (event: "init" | "update", data: readonly DeploymentEve
 
 /** `ws://host:port/<crunch_id>`. @throws Error when the port is taken */
 export async function startEventServer(options: EventServerOptions): Promise<EventServer> {
-  const { logger } = options;
+  const { logger, source } = options;
   const clients = new Map<WebSocket, string>();
   const http = createServer((_request, response) => {
     response.writeHead(426, { "content-type": "text/plain; charset=utf-8", connection: "close" });
@@ -44,7 +51,7 @@ export async function startEventServer(options: EventServerOptions): Promise<Eve
     server: http,
     maxPayload: MAX_MESSAGE_BYTES,
     perMessageDeflate: false,
-    verifyClient: ({ origin }: { origin?: string }) => !origin && clients.size < MAX_CLIENTS,
+    verifyClient: ({ origin }: { origin?: string }) => !origin && sockets.clients.size < MAX_CLIENTS,
   });
 
   sockets.on("connection", (socket, request) => {
@@ -55,19 +62,22 @@ export async function startEventServer(options: EventServerOptions): Promise<Eve
       socket.close(1000);
       return;
     }
-    clients.set(socket, crunchId);
     socket.on("close", () => clients.delete(socket));
     socket.on("message", (data) => {
       const problem = take(data, crunchId);
       if (problem !== undefined) socket.send(JSON.stringify({ error: problem }));
     });
-    socket.send(eventText("init", options.events(crunchId)));
+    void source.ready.then(() => {
+      if (socket.readyState !== WebSocket.OPEN) return;
+      clients.set(socket, crunchId);
+      socket.send(eventText("init", source.events(crunchId)));
+    });
   });
   sockets.on("error", () => undefined); // the HTTP server below reports it
 
   function take(data: RawData, crunchId: string): string | undefined {
     const { reports, problem } = readReports(String(data));
-    for (const report of reports) if (options.knows(report.model_id, crunchId)) options.onReport(report);
+    for (const report of reports) if (source.knows(report.model_id, crunchId)) source.onReport(report);
     return problem;
   }
 

@@ -3,7 +3,7 @@ import { parquetMetadata, parquetReadObjects } from "hyparquet";
 import { parquetWriteBuffer } from "hyparquet-writer";
 import { VariantError } from "./variant-error.ts";
 
-const MAX_TABLE_BYTES = 4 << 20;
+export const MAX_TABLE_BYTES = 4 << 20;
 const MAX_TABLE_ROWS = 1_000_000;
 
 /** A table on the wire: named columns of equal length. */

@@ -1,6 +1,7 @@
 import { checkText, readJson, readText } from "./json-read.ts";
 import { Float, writeJson } from "./json-write.ts";
-import { readArrow, readParquet, Table, writeArrow, writeParquet } from "./tables.ts";
+import { readTable } from "./table-reader.ts";
+import { Table, writeArrow, writeParquet } from "./tables.ts";
 import { VariantError } from "./variant-error.ts";
 
 /** Numbers of the public enum commons.VariantType. */
@@ -96,7 +97,7 @@ function encodeString(value: unknown): Uint8Array {
 
 /**
  * The value an untrusted peer sent. INT outside ±2^53 is a bigint; a table is promised, everything else is there at once.
- * @throws VariantError (or rejects with it, for PARQUET)
+ * @throws VariantError (a table's promise rejects with it)
  */
 export function decodeVariant(variant: Variant): unknown {
   const { type, value } = variant;
@@ -112,9 +113,9 @@ export function decodeVariant(variant: Variant): unknown {
     case VARIANT_TYPES.JSON:
       return readJson(value);
     case VARIANT_TYPES.PARQUET:
-      return readParquet(value);
+      return readTable("PARQUET", value);
     case VARIANT_TYPES.ARROW:
-      return readArrow(value);
+      return readTable("ARROW", value);
     default:
       throw new VariantError("UNKNOWN_TYPE", `no variant type ${type}`);
   }
