@@ -9,6 +9,7 @@ async function run(...args: string[]) {
   const collect = (text: unknown) => printed.push(String(text)) > 0;
   vi.spyOn(process.stdout, "write").mockImplementation(collect);
   vi.spyOn(process.stderr, "write").mockImplementation(collect);
+  vi.spyOn(console, "error").mockImplementation(collect);
   const code = await runCommand(args);
   vi.restoreAllMocks();
   return { code, text: printed.join("") };
@@ -24,6 +25,26 @@ test.each([
     args: ["start", "feed,oracle"],
     code: 2,
     text: /Unknown role oracle; roles are feed, predict/,
+  },
+  { name: "model without a command", args: ["model"], code: 2, text: /Usage: almanac model/ },
+  { name: "an unknown model command", args: ["model", "tset", "x"], code: 2, text: /Did you mean test\?/ },
+  { name: "a model's name with blanks", args: ["model", "new", "My Model"], code: 2, text: /lower-case letters/ },
+  { name: "a test of nothing", args: ["model", "test", "./nothing.py"], code: 2, text: /no such file or folder/ },
+  { name: "a time-out that is none", args: ["model", "test", ".", "--timeout", "0"], code: 2, text: /0\.001 or more/ },
+  { name: "an upload of nothing", args: ["model", "upload", "./nothing.py"], code: 2, text: /no such file or folder/ },
+  { name: "a run of nothing", args: ["model", "run", "./nothing.py"], code: 1, text: /There is no file or folder/ },
+  { name: "logs of nobody", args: ["model", "logs"], code: 2, text: /missing required argument 'id'/ },
+  {
+    name: "an address that is none",
+    args: ["model", "list", "--to", "node"],
+    code: 1,
+    text: /give a URL, as in http/,
+  },
+  {
+    name: "an orchestrator that is not there",
+    args: ["model", "list", "--to", "http://127.0.0.1:1"],
+    code: 1,
+    text: /No orchestrator answers at http:\/\/127\.0\.0\.1:1/,
   },
   { name: "help", args: ["--help"], code: 0, text: /Usage: almanac/ },
   { name: "help of a command", args: ["help", "start"], code: 0, text: /comma separated: feed, predict/ },

@@ -1,8 +1,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { ConfigError } from "../config.ts";
+import { addCertCommands } from "./cert-flags.ts";
+import type { ClientFlags } from "./client.ts";
+import { CLIENT_HELP, numberFlag } from "./client-flags.ts";
+import { addModelCommands } from "./model-flags.ts";
 import { parseRoles, ROLES } from "./roles.ts";
+import { addRunnerFlags, type RunnerFlags } from "./runner-flags.ts";
 
 const USAGE = 2;
 const FAILED = 1;
@@ -37,6 +42,27 @@ function createProgram(): Command {
     .description("bring the database's schema up to date")
     .action(async () => (await import("./migrate.ts")).migrateCommand());
 
+  program
+    .command("client")
+    .description("call the models of an orchestrator, by lines of JSON")
+    .option("--host <host>", "host of the orchestrator")
+    .option("--port <port>", "its port", numberFlag(1, true))
+    .option("--crunch-id <id>", "name of the competition")
+    .option("--base-class <name>", "dotted name of the class that models extend")
+    .option("--timeout <seconds>", "deadline of a call", numberFlag(0.001, false))
+    .option("--max-failures <count>", "failures in a row that disconnect a model; 0: never", numberFlag(0, true))
+    .option("--max-timeouts <count>", "timeouts in a row that disconnect a model; 0: never", numberFlag(0, true))
+    .addOption(new Option("--orchestrator <kind>", "how it is followed").choices(["ws", "grpc"]).default("ws"))
+    .option("--compat", "judge models as the public client does: limits 3 and 3, exceeded, skips counted", false)
+    .addHelpText("after", CLIENT_HELP)
+    .action(async (flags: ClientFlags) => (await import("./client.ts")).clientCommand(flags));
+
+  addRunnerFlags(
+    program.command("runner").description("serve one model over gRPC, as the public model runner does"),
+  ).action(async (flags: RunnerFlags) => (await import("./runner.ts")).runnerCommand(flags));
+
+  addModelCommands(program);
+  addCertCommands(program);
   return program;
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { SANDBOX } from "../fixtures/sandbox.ts";
 import { quiet } from "../fixtures/test-fleet.ts";
 import { type DeploymentEvent, deploymentEvent, type FailureReport } from "../protocol/orchestrator-messages.ts";
 import type { RunnerInfo } from "../runner/runner.ts";
@@ -71,6 +72,7 @@ describe("what the server says", () => {
     trusted: true,
     code: "/x.py",
     packages: [],
+    site: [],
     version: "1",
   };
   // The states of the peer's runner and what brings ours into the same.
@@ -94,6 +96,7 @@ describe("what the server says", () => {
       host: "10.0.0.5",
       logger: quiet,
       now: () => 0,
+      quarantine: { find: () => undefined, add: () => undefined, lift: () => false, flush: async () => undefined },
       apply: () => undefined,
       restart: () => undefined,
       publish: (_crunch, events) => published.push(...events),
@@ -105,7 +108,8 @@ describe("what the server says", () => {
     if (state === "INITIALIZING") return expect(expected.orchestrator.json).toBeNull();
     const info: RunnerInfo = {
       pid: 1,
-      sandbox: { level: "bwrap", tried: [], python: "" },
+      fleetPort: 50_000,
+      sandbox: SANDBOX,
       models: [
         { deploymentId, modelId: "m1", version: "1", state: "RUNNING", port: 50_051, reason: null, incarnation: 1 },
       ],
@@ -117,7 +121,7 @@ describe("what the server says", () => {
       ...theirs,
       deployment_id: deploymentId,
       port: state === "RUNNING" ? 50_052 : 50_051,
-      almanac: { sandbox: "bwrap" },
+      almanac: { sandbox: "bwrap+seccomp", fleet_port: 50_000 },
     });
   });
 });

@@ -12,14 +12,21 @@ const entry = z.object({
   submission_id: id.optional(),
   resource_id: z.coerce.string().max(128).optional(),
   hardware_type: z.string().max(32).optional(),
-  code: z.string().min(1),
-  crunch_id: z.string().max(128),
+  /** absent, as in the public file: `submissions/<submission_id>` beside the file */
+  code: z.string().min(1).optional(),
+  /** absent: the crunch of this node */
+  crunch_id: z.string().max(128).optional(),
   cruncher_id: z.coerce.string().min(1).max(128),
   cruncher_name: z.string().max(128).optional(),
   cruncher_wallet_pubkey: z.string().max(64).optional(),
   cruncher_hotkey: z.string().max(64).optional(),
   model_name: z.string().max(128).optional(),
-  desired_state: z.enum(["RUNNING", "STOPPED"]),
+  /** folders of installed packages for this model alone, such as a venv's site-packages */
+  site: z.array(z.string()).default([]),
+  desired_state: z
+    .string()
+    .toUpperCase()
+    .pipe(z.enum(["RUNNING", "STOPPED"])),
   trusted: z.boolean().default(false),
 });
 const file = z.object({
@@ -31,14 +38,23 @@ const file = z.object({
 });
 
 /** One wanted model. `version` changes with its submission, its files or its packages: another version is another deployment. */
-export type WantedModel = Omit<z.infer<typeof entry>, "code"> & {
+export type WantedModel = Omit<z.infer<typeof entry>, "code" | "crunch_id" | "site"> & {
   readonly code: string;
+  readonly crunch_id: string;
   readonly packages: readonly string[];
+  /** folders with packages of its own choice */
+  readonly site: readonly string[];
   readonly version: string;
 };
+export interface ModelsFile {
+  readonly models: readonly WantedModel[];
+  /** folders with packages for every model, and what tells that they changed */
+  readonly packages: readonly string[];
+  readonly packagesVersion: string;
+}
 
-/** @throws Error naming the entry and what is wrong with it */
-export async function readModelsFile(path: string): Promise<WantedModel[]> {
+/** @param crunchId of entries that name none @throws Error naming the entry and what is wrong with it */
+export async function readModelsFile(path: string, crunchId: string): Promise<ModelsFile> {
   const folder = dirname(resolve(path));
   const parsed = file.safeParse(parse(await readFile(path, "utf8")));
   if (!parsed.success) {
@@ -50,15 +66,21 @@ export async function readModelsFile(path: string): Promise<WantedModel[]> {
   const twice = models.find((model, i) => models.findIndex((other) => other.id === model.id) !== i);
   if (twice) throw new Error(`models: the id ${twice.id} stands there twice`);
   const shared = await Promise.all(packages.map(fingerprint));
-  return Promise.all(
-    models.map(async (model) => {
-      const code = resolve(folder, model.code);
-      const version = createHash("sha256").update(
-        JSON.stringify([model.submission_id, code, await fingerprint(code), packages, shared]),
-      );
-      return { ...model, code, packages, version: version.digest("hex") };
-    }),
-  );
+  const codeOf = (model: (typeof models)[number], i: number): string => {
+    if (model.code !== undefined) return resolve(folder, model.code);
+    if (model.submission_id !== undefined) return resolve(folder, "submissions", model.submission_id);
+    throw new Error(`models.${i}.code: give the path of its code, or a submission_id`);
+  };
+  const wanted = models.map(async (model, i) => {
+    const code = codeOf(model, i);
+    const site = model.site.map((name) => resolve(folder, name));
+    const version = createHash("sha256").update(
+      JSON.stringify([model.submission_id, code, await fingerprint(code), packages, shared, ...site]),
+    );
+    const crunch_id = model.crunch_id ?? crunchId;
+    return { ...model, code, crunch_id, packages, site, version: version.digest("hex") };
+  });
+  return { models: await Promise.all(wanted), packages, packagesVersion: JSON.stringify(shared) };
 }
 
 /** Names, sizes and times of the Python files below a path; enough to notice that a model was edited. */
@@ -74,9 +96,10 @@ async function fingerprint(path: string): Promise<string[]> {
 /** Reads the file each second. A file that cannot be used keeps the last good state and is logged once per mistake. */
 export function watchModelsFile(options: {
   path: string;
+  crunchId: string;
   everyMs: number;
   logger: Logger;
-  onModels: (models: WantedModel[]) => void;
+  onModels: (file: ModelsFile) => void;
 }): { close(): void } {
   const { path, logger } = options;
   let last = "";
@@ -86,10 +109,10 @@ export function watchModelsFile(options: {
 
   async function look(): Promise<void> {
     try {
-      const models = await readModelsFile(path);
-      const now = JSON.stringify(models);
+      const found = await readModelsFile(path, options.crunchId);
+      const now = JSON.stringify(found);
       problem = "";
-      if (now !== last && !closed) options.onModels(models);
+      if (now !== last && !closed) options.onModels(found);
       last = now;
     } catch (error) {
       const message = (error as Error).message;

@@ -249,6 +249,12 @@ describe("WebSocket", () => {
       "Upgrade Required: use WebSocket\n",
       "text/plain; charset=utf-8",
     ]);
+    const nobody = new WebSocket(`ws://${base}/`);
+    const [said] = (await once(nobody, "message")) as [Buffer];
+    expect(JSON.parse(String(said))).toEqual({
+      error: "crunch_id is required and is expected in the path as /<crunch_id>",
+    });
+    expect((await once(nobody, "close"))[0]).toBe(1000);
     const page = new WebSocket(`ws://${base}/${CRUNCH}`, { origin: "https://elsewhere.example" });
     await expect(once(page, "open")).rejects.toThrow(/401|403/);
     await until(

@@ -9,11 +9,13 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Logger } from "pino";
+import type { ContainerSettings } from "../runner/backend.ts";
 import type { SandboxMode } from "../runner/box.ts";
 import { event, type RunnerCommand } from "../runner/control.ts";
 import type { RunnerSettings } from "../runner/main.ts";
 import { findInterpreters } from "../runner/python.ts";
 import type { RunnerInfo, RunnerModel } from "../runner/runner.ts";
+import type { RunnerSecuritySettings } from "../secure/from-settings.ts";
 
 const START_MS = 60_000;
 const FIRST_BACKOFF_MS = 100;
@@ -30,6 +32,8 @@ export interface RunnerProcess {
   info(): RunnerInfo | null;
   apply(models: readonly RunnerModel[]): void;
   restart(deploymentId: string, why: string): void;
+  /** What a model printed last; undefined while there is no runner. */
+  log(deploymentId: string): Promise<string | undefined>;
   /** Stops the runner and with it every model. */
   close(): Promise<void>;
 }
@@ -39,6 +43,8 @@ export async function startRunnerProcess(options: {
   host: string;
   firstPort: number;
   sandbox: SandboxMode;
+  containers: ContainerSettings | null;
+  security: RunnerSecuritySettings;
   python: string;
   stateDir: string;
   logger: Logger;
@@ -51,6 +57,8 @@ export async function startRunnerProcess(options: {
     host: options.host,
     firstPort: options.firstPort,
     sandbox: options.sandbox,
+    containers: options.containers,
+    security: options.security,
     interpreters,
     stateDir: options.stateDir,
   };
@@ -70,6 +78,8 @@ export async function startRunnerProcess(options: {
   let closing = false;
   let upSince = 0;
   let lost = Promise.withResolvers<void>();
+  /** by deployment: who waits for its log; answers come in the order of the questions */
+  const asking = new Map<string, ((text: string | undefined) => void)[]>();
 
   const say = (command: RunnerCommand) => socket?.write(`${JSON.stringify(command)}\n`);
 
@@ -83,6 +93,8 @@ export async function startRunnerProcess(options: {
         if (socket !== own) return;
         socket = undefined;
         info = null;
+        for (const resolve of [...asking.values()].flat()) resolve(undefined);
+        asking.clear();
         lost.resolve();
         if (!closing) onChange();
       });
@@ -90,7 +102,11 @@ export async function startRunnerProcess(options: {
       lines.on("error", () => own.destroy());
       lines.on("line", (line) => {
         const message = event.safeParse(JSON.parse(line));
-        if (!message.success || message.data.event !== "info") return;
+        if (!message.success) return;
+        if (message.data.event === "log") {
+          asking.get(message.data.deploymentId)?.shift()?.(message.data.text);
+          return;
+        }
         if (socket === own) {
           info = message.data.info;
           if (!closing) onChange();
@@ -169,6 +185,13 @@ export async function startRunnerProcess(options: {
       say({ op: "apply", models: [...models] });
     },
     restart: (deploymentId, why) => say({ op: "restart", deploymentId, why }),
+    log(deploymentId) {
+      if (socket === undefined) return Promise.resolve(undefined);
+      return new Promise((resolve) => {
+        asking.set(deploymentId, [...(asking.get(deploymentId) ?? []), resolve]);
+        say({ op: "log", deploymentId });
+      });
+    },
     async close() {
       closing = true;
       const own = socket;
