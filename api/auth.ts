@@ -13,6 +13,8 @@ declare module "fastify" {
   interface FastifyRequest {
     /** the caller may see everything: it showed the key, or there is none */
     trusted: boolean;
+    /** the caller runs this node: it showed the key, or there is none and it is on this machine */
+    operator: boolean;
   }
 }
 
@@ -36,15 +38,23 @@ export function registerAuth(
       );
   });
   app.decorateRequest("trusted", false);
+  app.decorateRequest("operator", false);
   app.addHook("onRequest", async (request) => {
     const shown = keyOf(request);
     const valid = expected !== null && shown !== null && timingSafeEqual(sha256(shown), expected);
     request.trusted = expected === null || valid;
+    request.operator = valid || (expected === null && isLocal(request));
     const tier = request.routeOptions.config.tier;
     if (request.is404 || tier === "public" || valid) return;
     if (tier === undefined) throw new ApiError(403, "forbidden", "this route is not open to anybody");
     if (expected === null && tier === "read") return;
-    if (expected === null) return refuseUnlessLocal(request);
+    if (expected === null && isLocal(request)) return;
+    if (expected === null)
+      throw new ApiError(
+        401,
+        "unauthorized",
+        "without API_KEY, changes are accepted from this machine only: set API_KEY and send it",
+      );
     if (tier === "read" && !readAuth) return;
     throw new ApiError(401, "unauthorized", shown === null ? KEY_WANTED : "the API key is not the right one");
   });
@@ -60,21 +70,15 @@ function keyOf(request: FastifyRequest): string | null {
 }
 
 /** A web page of another origin, a rebound name and a proxy all come from this machine too: none of them is its owner. */
-function refuseUnlessLocal(request: FastifyRequest): void {
+function isLocal(request: FastifyRequest): boolean {
   const { host, origin } = request.headers;
   const forwarded = request.headers["x-forwarded-for"] ?? request.headers.forwarded;
   const sameOrigin = origin === undefined || hostOf(origin) === host;
-  if (
+  return (
     isLoopback(request.socket.remoteAddress ?? "") &&
     isLoopback(nameOf(host ?? "")) &&
     sameOrigin &&
     forwarded === undefined
-  )
-    return;
-  throw new ApiError(
-    401,
-    "unauthorized",
-    "without API_KEY, changes are accepted from this machine only: set API_KEY and send it",
   );
 }
 

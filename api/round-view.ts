@@ -5,6 +5,7 @@ import type { ScoreRow } from "../db/scores.ts";
 import { NO_COUNTS } from "../domain/round.ts";
 import { toIso, toIsoOrNull } from "./contract/common.ts";
 import type { Round, roundPrediction } from "./contract/rounds.ts";
+import { publicReason } from "./reason.ts";
 
 export const roundOf = (row: RoundRow): Round => ({
   id: row.id,
@@ -18,25 +19,30 @@ export const roundOf = (row: RoundRow): Round => ({
   counts: { ...NO_COUNTS, ...row.counts_jsonb },
 });
 
-/** `withOutput` false hides what the model said. */
+/** What the caller may see: the outputs of models, and their own words about a failure. */
+interface Sight {
+  readonly outputs: boolean;
+  readonly reasons: boolean;
+}
+
 export const roundPredictionOf = (
   p: PredictionRow,
   score: ScoreRow | undefined,
-  withOutput: boolean,
+  sight: Sight,
 ): z.infer<typeof roundPrediction> => ({
   id: p.id,
   model_id: p.model_id,
   deployment_id: p.deployment_id,
   status: p.status,
-  reason: p.reason,
+  reason: sight.reasons ? p.reason : publicReason(p.reason),
   exec_time_us: Number(p.exec_time_us),
   performed_at: toIso(p.performed_at),
-  ...(withOutput ? { output: p.inference_output_jsonb } : {}),
+  ...(sight.outputs ? { output: p.inference_output_jsonb } : {}),
   score: score
     ? {
         value: score.value,
         success: score.success,
-        failed_reason: score.failed_reason,
+        failed_reason: sight.reasons ? score.failed_reason : publicReason(score.failed_reason),
         result: score.result_jsonb,
         scorer_hash: score.scorer_hash,
         scored_at: toIso(score.scored_at),

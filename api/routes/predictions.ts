@@ -3,6 +3,7 @@ import { listPredictions, type ScoredPrediction } from "../../db/predictions.ts"
 import { rangeOf, toIso, toIsoOrNull } from "../contract/common.ts";
 import { predictionRow, predictionsQuery } from "../contract/predictions.ts";
 import type { ApiDeps, App } from "../deps.ts";
+import { publicReason } from "../reason.ts";
 
 /** Predictions with their scores; outputs are shown by round. */
 export function predictionRoutes(app: App, { db, now = Date.now }: ApiDeps): void {
@@ -18,7 +19,7 @@ export function predictionRoutes(app: App, { db, now = Date.now }: ApiDeps): voi
         response: { 200: z.array(predictionRow) },
       },
     },
-    async ({ query, trusted }) => {
+    async ({ query, trusted, operator }) => {
       const { start, end } = rangeOf(query, now());
       const models = query.projectIds && query.projectIds.length > 0 ? query.projectIds : undefined;
       const filter = {
@@ -29,7 +30,7 @@ export function predictionRoutes(app: App, { db, now = Date.now }: ApiDeps): voi
         status: query.status,
         limit: query.limit,
       };
-      return (await listPredictions(db, { ...filter, settledOnly: !trusted })).map(rowOf);
+      return (await listPredictions(db, { ...filter, settledOnly: !trusted })).map((row) => rowOf(row, operator));
     },
   );
 }
@@ -37,8 +38,9 @@ export function predictionRoutes(app: App, { db, now = Date.now }: ApiDeps): voi
 const FAILED: readonly ScoredPrediction["status"][] = ["FAILED", "TIMEOUT", "ABSENT", "UNRESOLVABLE"];
 
 /** TIMEOUT and UNRESOLVABLE are shown as failed, with the reason. */
-function rowOf(p: ScoredPrediction): z.infer<typeof predictionRow> {
+function rowOf(p: ScoredPrediction, isOperator: boolean): z.infer<typeof predictionRow> {
   const failed = p.success === false || FAILED.includes(p.status);
+  const reason = p.failed_reason ?? p.reason ?? p.status;
   return {
     model_id: p.model_id,
     prediction_config_id: p.prediction_config_id,
@@ -46,7 +48,7 @@ function rowOf(p: ScoredPrediction): z.infer<typeof predictionRow> {
     scope: p.scope_jsonb,
     score_value: p.value,
     score_failed: failed,
-    score_failed_reason: failed ? (p.failed_reason ?? p.reason ?? p.status) : null,
+    score_failed_reason: failed ? (isOperator ? reason : publicReason(reason)) : null,
     scored_at: toIsoOrNull(p.scored_at),
     performed_at: toIso(p.performed_at),
   };

@@ -50,7 +50,7 @@ export function roundRoutes(app: App, { db }: ApiDeps): void {
         response: { 200: roundView },
       },
     },
-    async ({ params, trusted }) => {
+    async ({ params, trusted, operator }) => {
       const round = await roundById(db, params.id);
       if (!round) throw notFound(`no round ${params.id}`);
       const [predictions, scores, truth] = await Promise.all([
@@ -59,7 +59,7 @@ export function roundRoutes(app: App, { db }: ApiDeps): void {
         truthRow(db, round.id),
       ]);
       const scoreOf = new Map(scores.map((score) => [score.model_id, score]));
-      const withOutput = trusted || !OPEN.includes(round.status);
+      const sight = { outputs: trusted || !OPEN.includes(round.status), reasons: operator };
       return {
         ...roundOf(round),
         scope: round.scope_jsonb,
@@ -70,7 +70,7 @@ export function roundRoutes(app: App, { db }: ApiDeps): void {
         truth: truth
           ? { result: truth.result_jsonb, evidence: truth.evidence_jsonb, resolved_at: toIso(truth.resolved_at) }
           : null,
-        predictions: predictions.map((p) => roundPredictionOf(p, scoreOf.get(p.model_id), withOutput)),
+        predictions: predictions.map((p) => roundPredictionOf(p, scoreOf.get(p.model_id), sight)),
       };
     },
   );

@@ -159,6 +159,16 @@ describe("terminate, cancel, reset and delete in Temporal are faults like any ot
         return r !== undefined && !hurt.has(r.id);
       });
       const { id } = (await waiting())!;
+      // The collection may be over a moment before its workflow is there.
+      await until("its workflow has started", 10_000, () =>
+        node.temporal.workflow
+          .getHandle(id)
+          .describe()
+          .then(
+            () => true,
+            () => false,
+          ),
+      );
       await act(id);
       hurt.set(id, name);
     }

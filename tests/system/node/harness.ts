@@ -76,6 +76,9 @@ export async function startNode(options: TestNodeOptions): Promise<TestNode> {
     MODEL_RUNNER_NODE_HOST: "127.0.0.1",
     MODEL_RUNNER_NODE_PORT: orchestratorPort,
     ORCHESTRATOR_PORT: orchestratorPort,
+    ORCHESTRATOR_GRPC_PORT: "0",
+    ORCHESTRATOR_HTTP_PORT: "0",
+    MODEL_MAX_RESTARTS_PER_HOUR: "0", // faults are the tests' business here
     RUNNER_PORT: "0",
     MODEL_RUNNER_TIMEOUT_SECONDS: "0.8",
     SCORE_INTERVAL_SECONDS: "2",

@@ -15,6 +15,8 @@ export const BEHAVIOUR = {
   wrongShape: "return ['up', 'down']",
   huge: "return {'value': 'x' * (50 * 1024 * 1024)}",
   hangs: "import time; time.sleep(30); return {'value': 0.0}",
+  leaks:
+    "print('CANARY_STDOUT'); import sys; print('CANARY_STDERR', file=sys.stderr); raise ValueError('CANARY_MESSAGE')  # CANARY_SOURCE",
   unbearable: "return {'value': 666}",
 } as const;
 export type Behaviour = keyof typeof BEHAVIOUR;
