@@ -1,8 +1,9 @@
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import { askJson } from "./http-json.ts";
 import type { Identity } from "./process-identity.ts";
-import { programPath, SMALL_HEAP } from "./program.ts";
+import { FRUGAL_FLAGS, programPath } from "./program.ts";
 
 const READY_WITHIN_MS = 30_000;
 const TRY_MS = 2000;
@@ -13,19 +14,13 @@ const healthAnswer = z.object({ result: z.string() });
 /** The reason why no healthy chain answers there; undefined when getHealth says ok. */
 export async function chainProblem(url: string): Promise<string | undefined> {
   try {
-    const answer = await fetch(url, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "getHealth" }),
-      signal: AbortSignal.timeout(TRY_MS),
-    });
-    const health = healthAnswer.safeParse(await answer.json());
-    return health.success && health.data.result === "ok"
-      ? undefined
-      : `getHealth did not answer ok (HTTP ${answer.status})`;
+    const ask = { jsonrpc: "2.0", id: 1, method: "getHealth" };
+    const { status, body } = await askJson(url, { body: ask, withinMs: TRY_MS });
+    const health = healthAnswer.safeParse(body);
+    return health.success && health.data.result === "ok" ? undefined : `getHealth did not answer ok (HTTP ${status})`;
   } catch (error) {
-    const { cause, message } = error as Error;
-    return cause instanceof Error ? cause.message || String((cause as NodeJS.ErrnoException).code) : message;
+    const { code, message, name } = error as NodeJS.ErrnoException;
+    return name === "AbortError" ? `no answer within ${TRY_MS} ms` : message || String(code);
   }
 }
 
@@ -55,7 +50,7 @@ const PROGRAM = programPath("chain/dev-chain/main");
 /** Arguments for Node that run the dev chain; its state is kept in `<dir>/chain`. */
 export function chainArgs(options: { dir: string; port: number; slotMs: number; finalAfterSlots: number }): string[] {
   const { dir, ...rest } = options;
-  return [SMALL_HEAP, PROGRAM, JSON.stringify({ dir: join(resolve(dir), "chain"), ...rest })];
+  return [...FRUGAL_FLAGS, PROGRAM, JSON.stringify({ dir: join(resolve(dir), "chain"), ...rest })];
 }
 
 /** The port in the command line of a dev chain. */

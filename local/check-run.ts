@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { resolve } from "node:path";
 import { environment } from "../config.ts";
-import { programPath, SMALL_HEAP } from "./program.ts";
+import packageJson from "../package.json" with { type: "json" };
 
 const WITHIN_MS = 300_000;
 
 /** One `npm start` in a folder of its own, watched through what it prints. */
 export function startNode(dir: string) {
-  const child: ChildProcess = spawn(process.execPath, [SMALL_HEAP, programPath("local/start")], {
+  const child: ChildProcess = spawn(process.execPath, packageJson.scripts.start.split(" ").slice(1), {
     cwd: resolve(import.meta.dirname, ".."),
     env: { ...environment(), ALMANAC_DIR: dir },
     stdio: ["ignore", "pipe", "pipe"],

@@ -16,8 +16,13 @@ const score = await run.until("first scores");
 const all = occupants(run.pid, dir);
 await stopNode(run);
 
+/** The command of a process; of ours without Node and its flags. */
+const told = (program: string, command: string) =>
+  program === "node" ? command.replace(/ --(import )?\S+/g, "").replace(/^\S+ /, "") : command;
 for (const { program, rssMb, identity } of all.toSorted((a, b) => b.rssMb - a.rssMb))
-  console.log(`${rssMb.toFixed(0).padStart(6)} MB  ${program.padEnd(12)} ${identity.command.slice(0, 100)}`);
+  console.log(
+    `${rssMb.toFixed(0).padStart(6)} MB  ${program.padEnd(12)} ${told(program, identity.command).slice(0, 100)}`,
+  );
 const sum = (list: typeof all) => list.reduce((total, { rssMb }) => total + rssMb, 0);
 console.log(
   `${sum(all).toFixed(0).padStart(6)} MB  everything, Temporal and PostgreSQL included (shared pages counted in each)\n`,

@@ -23,9 +23,17 @@ const path = resolve(ROOT, program);
 if (realpathSync(process.execPath) === realpathSync(NODE)) {
   modules.enableCompileCache?.(join(ROOT, ".almanac", "compile-cache")); // compiled code and stripped types of earlier starts
   process.argv.splice(1, 2, path); // the program sees its own arguments
+  const { bundledPrograms } = await import("./programs.ts");
+  const preload = bundledPrograms(ROOT, join(ROOT, ".almanac", "programs"), (line) => console.log(line));
+  if (preload) {
+    process.execArgv.push("--import", preload); // for the processes that the program starts
+    await import(preload);
+  }
   await import(pathToFileURL(path).href);
 } else {
-  const child = spawn(NODE, [path, ...args], { stdio: "inherit" });
+  const child = spawn(NODE, [...process.execArgv, fileURLToPath(import.meta.url), program, ...args], {
+    stdio: "inherit",
+  });
   // Ctrl-C reaches both through the terminal; the others come to this process alone.
   process.on("SIGINT", () => undefined);
   for (const name of ["SIGTERM", "SIGHUP"]) process.on(name, () => child.kill(name));

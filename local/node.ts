@@ -3,7 +3,7 @@ import { build } from "./builds.ts";
 import { findChain, signingKeyPath } from "./chain-service.ts";
 import { findPostgresServer } from "./postgres-service.ts";
 import { buildProducts } from "./products.ts";
-import { programPath } from "./program.ts";
+import { NODE_FLAGS, programPath } from "./program.ts";
 import { type Addresses, chooseRolePorts, GROUPS, type RolePorts, roleSpec } from "./roles.ts";
 import { findTemporalServer } from "./temporal-service.ts";
 import { watchMilestones } from "./watch.ts";
@@ -54,7 +54,7 @@ async function openServers(boot: Boot): Promise<Addresses> {
 /** Runs one preparation in a process of its own; gives back what it says. */
 const prepare = async (boot: Boot, what: "database" | "temporal", addresses: Record<string, string>) =>
   (
-    await build(`The ${what} server`, process.execPath, [programPath("local/prepare-servers"), what], {
+    await build(`The ${what} server`, process.execPath, [...NODE_FLAGS, programPath("local/prepare-servers"), what], {
       ...boot.settings.env,
       ...addresses,
     })

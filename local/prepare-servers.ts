@@ -20,9 +20,11 @@ async function prepareDatabase(): Promise<string> {
 
 async function prepareServer(): Promise<string> {
   const { Connection } = await import("@temporalio/client");
-  const { chosenConnection } = await import("./temporal.ts");
+  const { chosenConnection, waitForTemporal } = await import("./temporal.ts");
   const { prepareTemporal } = await import("./temporal-setup.ts");
-  const connection = await Connection.connect(await chosenConnection(environment()));
+  const options = await chosenConnection(environment());
+  if (!options.tls && !options.apiKey) await waitForTemporal(config.TEMPORAL_ADDRESS); // it may have been started just now
+  const connection = await Connection.connect(options);
   try {
     await prepareTemporal(connection, config.TEMPORAL_NAMESPACE, config.TEMPORAL_CHECKPOINT_NAMESPACE);
     return "namespaces ready";

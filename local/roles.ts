@@ -1,5 +1,5 @@
 import type { Boot } from "./boot.ts";
-import { programPath, SMALL_HEAP } from "./program.ts";
+import { FRUGAL_FLAGS, NODE_FLAGS, programPath } from "./program.ts";
 import type { ServiceSpec } from "./service.ts";
 
 /** Roles that share a process. A heavy score must never delay a prediction, so predict and score are apart. */
@@ -7,6 +7,8 @@ export const GROUPS = ["orchestrator", "feed,predict", "score,checkpoint", "repo
 export type Group = (typeof GROUPS)[number];
 
 const PROGRAM = programPath("workers/main");
+/** Between a record and its predictions; the runner inherits the flags of the orchestrator. */
+const ON_THE_WAY: ReadonlySet<Group> = new Set(["orchestrator", "feed,predict"]);
 /** Runner ports: one a model, so a run of them must be free. */
 const RUNNER_PORTS = 16;
 
@@ -23,12 +25,21 @@ const PORTS = [
   ["REPORT_API_PORT", 1],
   ["REPORT_UI_PORT", 1],
   ["ORCHESTRATOR_PORT", 1],
+  ["ORCHESTRATOR_GRPC_PORT", 1],
+  ["ORCHESTRATOR_HTTP_PORT", 1],
   ["RUNNER_PORT", RUNNER_PORTS],
 ] as const;
 
 /** Ports that the roles listen on, each free now. */
 export async function chooseRolePorts({ settings, choosePort }: Boot) {
-  const ports = { REPORT_API_PORT: 0, REPORT_UI_PORT: 0, ORCHESTRATOR_PORT: 0, RUNNER_PORT: 0 };
+  const ports = {
+    REPORT_API_PORT: 0,
+    REPORT_UI_PORT: 0,
+    ORCHESTRATOR_PORT: 0,
+    ORCHESTRATOR_GRPC_PORT: 0,
+    ORCHESTRATOR_HTTP_PORT: 0,
+    RUNNER_PORT: 0,
+  };
   for (const [setting, span] of PORTS)
     ports[setting] = await choosePort({
       setting,
@@ -67,6 +78,8 @@ function roleEnvironment(
     REPORT_API_PORT: String(ports.REPORT_API_PORT),
     REPORT_UI_PORT: String(ports.REPORT_UI_PORT),
     ORCHESTRATOR_PORT: String(ports.ORCHESTRATOR_PORT),
+    ORCHESTRATOR_GRPC_PORT: String(ports.ORCHESTRATOR_GRPC_PORT),
+    ORCHESTRATOR_HTTP_PORT: String(ports.ORCHESTRATOR_HTTP_PORT),
     MODEL_RUNNER_NODE_PORT: String(orchestrator),
     RUNNER_PORT: String(ports.RUNNER_PORT),
     METRICS_PORT: String(ports.metrics.get(group) ?? 0),
@@ -85,7 +98,7 @@ export function roleSpec(
   return {
     name: group.replace(",", "+"),
     command: process.execPath,
-    args: [SMALL_HEAP, PROGRAM, group],
+    args: [...(ON_THE_WAY.has(group) ? NODE_FLAGS : FRUGAL_FLAGS), PROGRAM, group],
     env,
     takesOverChildren,
     log: { line },

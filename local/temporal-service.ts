@@ -6,7 +6,6 @@ import {
   localConnectionSettings,
   temporalArgs,
   temporalProblem,
-  waitForTemporal,
 } from "./temporal.ts";
 import { findTemporal } from "./temporal-binary.ts";
 
@@ -57,7 +56,6 @@ async function findOwn(boot: Boot): Promise<Found<Server>> {
       : await findTemporal(settings.env, (line) => progress.note(`temporal: ${line}`));
     const spec = { name: "temporal", command, args, env: settings.env, log: logFile(boot, "temporal") };
     supervisor.start("servers", spec, earlier);
-    await waitForTemporal(`127.0.0.1:${port}`);
     const uiUrl = settings.isExplicit("TEMPORAL_UI_URL")
       ? settings.config.TEMPORAL_UI_URL
       : `http://localhost:${uiPort}`;

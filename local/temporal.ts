@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
-import { connect } from "node:http2";
+import type { ClientHttp2Session } from "node:http2";
+import { connect } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectionOptions } from "@temporalio/client";
@@ -61,14 +62,35 @@ export function temporalArgs(options: {
   return args;
 }
 
+/** The reason why nothing listens at host:port; undefined when something does. */
+function connectProblem(address: string, withinMs: number): Promise<string | undefined> {
+  const { hostname: host, port } = new URL(`tcp://${address}`);
+  return new Promise((settle) => {
+    const socket = connect({ host: host.replace(/^\[|\]$/g, ""), port: Number(port), timeout: withinMs });
+    const end = (problem: string | undefined) => {
+      socket.destroy();
+      settle(problem);
+    };
+    socket.once("connect", () => end(undefined));
+    socket.once("timeout", () => end(`no answer within ${withinMs} ms`));
+    socket.once("error", (error) => end(error.message || String((error as NodeJS.ErrnoException).code)));
+  });
+}
+
 /**
  * The reason why no healthy Temporal answers without TLS at host:port; undefined when one does. Asks for its system
  * information over plain HTTP/2, as gRPC does: a port that merely accepts is not enough, and the SDK's client would
- * cost the supervisor 60 MB for life.
+ * cost a process 60 MB for life. HTTP/2 costs 10 MB: it is loaded when something listens there.
  */
-export function temporalProblem(address: string, withinMs = TRY_MS): Promise<string | undefined> {
+export async function temporalProblem(address: string, withinMs = TRY_MS): Promise<string | undefined> {
+  const problem = await connectProblem(address, withinMs);
+  if (problem !== undefined) return problem;
+  const { connect: openSession } = await import("node:http2");
+  return systemInfoProblem(openSession(`http://${address}`), withinMs);
+}
+
+function systemInfoProblem(session: ClientHttp2Session, withinMs: number): Promise<string | undefined> {
   return new Promise((settle) => {
-    const session = connect(`http://${address}`);
     const end = (problem: string | undefined) => {
       clearTimeout(timer);
       session.destroy();

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import { askJson } from "./http-json.ts";
 
 const POLL_MS = 500;
 const TRY_MS = 3000;
+const HTTP_OK = 200;
 const ENOUGH = "100";
 
 const health = z.object({ status: z.literal("ok") });
@@ -22,8 +24,8 @@ function createReader({ base, apiKey }: Watch) {
   const headers: Record<string, string> = apiKey ? { "x-api-key": apiKey } : {};
   return async function read<T>(path: string, shape: z.ZodType<T>): Promise<T | undefined> {
     try {
-      const answer = await fetch(base + path, { headers, signal: AbortSignal.timeout(TRY_MS) });
-      return answer.ok ? shape.safeParse(await answer.json()).data : undefined;
+      const { status, body } = await askJson(base + path, { headers, withinMs: TRY_MS });
+      return status === HTTP_OK ? shape.safeParse(body).data : undefined;
     } catch {
       return undefined; // not up yet, or restarting
     }
