@@ -25,6 +25,6 @@ COPY --from=build /app/web/dist ./web/dist
 COPY --from=build --chown=node:node /app/state ./state
 ENV NODE_ENV=production ALMANAC_DIR=/app/state API_HOST=0.0.0.0 ORCHESTRATOR_HOST=0.0.0.0
 USER node
-EXPOSE 8000 9091 9464
+EXPOSE 8000 9091 9092 9464
 ENTRYPOINT ["/usr/bin/tini", "--", "node", "workers/main.ts"]
 CMD ["feed,predict"]

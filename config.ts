@@ -11,6 +11,12 @@ const flag = (standard: boolean) =>
 const port = (standard: number) => z.coerce.number().int().min(0).max(65535).default(standard);
 const positive = (standard: number) => z.coerce.number().positive().default(standard);
 const count = (standard: number) => z.coerce.number().int().nonnegative().default(standard);
+const messageBytes = z.coerce
+  .number()
+  .int()
+  .min(-1)
+  .max(2_147_483_647)
+  .default(64 << 20);
 const list = (standard: string[]) =>
   z
     .string()
@@ -26,7 +32,10 @@ const list = (standard: string[]) =>
 export const schema = z.object({
   ALMANAC_DIR: z.string().min(1).default(".almanac").describe("folder of local state (database, chain, pid files)"),
   LOG_LEVEL: z
-    .enum(["trace", "debug", "info", "warn", "error"])
+    .string()
+    .toLowerCase()
+    .transform((level) => ({ warning: "warn", critical: "fatal" })[level] ?? level) // as public runners call them
+    .pipe(z.enum(["trace", "debug", "info", "warn", "error", "fatal"]))
     .default("info")
     .describe("least severe line that is logged"),
   LOG_PRETTY: flag(false).describe("logs for people instead of JSON lines"),
@@ -88,6 +97,14 @@ export const schema = z.object({
   MODEL_RUNNER_MAX_CONSECUTIVE_TIMEOUTS: count(10).describe(
     "a model is dropped at this many timeouts in a row; 0: never",
   ),
+  SECURE_CERT_DIR: z
+    .string()
+    .optional()
+    .describe("folder of ca.crt, tls.crt, tls.key: models are reached by mTLS and prove themselves first"),
+  GATEWAY_CERT_DIR: z
+    .string()
+    .optional()
+    .describe("instead: folder of key.pem, which signs a token for each call through a gateway"),
   PREDICT_HEAD_START: flag(true).describe("collect begins beside the workflow instead of after it"),
 
   SCORE_INTERVAL_SECONDS: positive(60).describe("length of a scoring window"),
@@ -109,13 +126,76 @@ export const schema = z.object({
 
   ORCHESTRATOR_HOST: z.string().default("127.0.0.1").describe("address the orchestrator listens on"),
   ORCHESTRATOR_PORT: port(9091).describe("WebSocket port that the orchestrator serves"),
+  ORCHESTRATOR_GRPC_PORT: port(9092).describe("its gRPC port: the same events (protos/orchestrator.proto)"),
+  ORCHESTRATOR_HTTP_HOST: z.string().default("127.0.0.1").describe("address of the orchestrator's HTTP API"),
+  ORCHESTRATOR_HTTP_PORT: port(8001).describe("its port: models are uploaded, started and stopped there; 0: none"),
+  ORCHESTRATOR_API_KEY: z
+    .string()
+    .min(16)
+    .optional()
+    .describe("key of that API; unset: this machine only, and only on a loopback address"),
+  MODEL_TEST_ON_UPLOAD: flag(true).describe("an uploaded model must pass `almanac model test` before it starts"),
+  MODEL_MAX_RESTARTS_PER_HOUR: count(5).describe("a model whose process is lost more often is stopped; 0: never"),
   MODELS_FILE: z.string().default("models.yaml").describe("models that the local orchestrator runs"),
   RUNNER_PORT: port(50051).describe("first port of the model runner; one a model, upward"),
+  RUNNER_SECURITY: z
+    .enum(["none", "mtls", "gateway"])
+    .default("none")
+    .describe("what callers of models must prove: nothing, a registered certificate, or a token in each call"),
+  RUNNER_CERT_DIR: z
+    .string()
+    .optional()
+    .describe(
+      "folder of ca.crt, tls.crt, tls.key, delegations.json (see `almanac cert init`); gateway: unset for plain",
+    ),
+  RUNNER_COORDINATOR_KEYS: z
+    .string()
+    .optional()
+    .describe("file {certHash, certHashSecondary}: SHA-256 of the keys that may call, read anew when it changes"),
+  RUNNER_COORDINATOR_WALLET: z
+    .string()
+    .optional()
+    .describe("mtls: wallet whose signed word each call must carry (x-auth-message); unset: not asked for"),
+  RUNNER_COORDINATOR_HOTKEY: z.string().optional().describe("hotkey in that word"),
+  RUNNER_GATEWAY_TOKENS: z
+    .enum(["once", "connection"])
+    .default("once")
+    .describe(
+      "once: a token is good for one call; connection: model-runner-client 0.14 sends the same within a second",
+    ),
+  MODEL_BACKEND: z
+    .enum(["process", "docker"])
+    .default("process")
+    .describe("what a model runs in: a boxed process, or a container of the engine at DOCKER_HOST"),
+  DOCKER_HOST: z.string().default("unix:///var/run/docker.sock").describe("Unix socket of the container engine"),
+  MODEL_IMAGE: z
+    .string()
+    .default("python:3.12-slim")
+    .describe("image of models' containers: python3, and node 24 for JavaScript; it is never pulled"),
   SANDBOX: z
     .enum(["auto", "required", "none"])
     .default("auto")
     .describe("auto: the strongest at hand; required: refuse less; none: none"),
   PYTHON: z.string().default("python3").describe("interpreter for Python models, 3.10 or newer"),
+
+  GRPC_ADDRESS: z
+    .string()
+    .min(1)
+    .default("127.0.0.1:50051")
+    .describe("`almanac runner`: where it listens, host:port or unix:path"),
+  CODE_DIRECTORY: z.string().min(1).default("/workspace/submission/code").describe("`almanac runner`: the submission"),
+  RESOURCE_DIRECTORY: z
+    .string()
+    .min(1)
+    .default("/workspace/resources")
+    .describe("`almanac runner`: resources of the model, which reads them there"),
+  MAIN_FILE: z
+    .string()
+    .optional()
+    .describe("`almanac runner`: file that is looked at first for the model's class; unset: main.py, or main.ts, …"),
+  HAS_GPU: flag(false).describe("`almanac runner`: told to the model"),
+  GRPC_MAX_SEND_MESSAGE_LENGTH: messageBytes.describe("`almanac runner`: bytes of one message; -1: any"),
+  GRPC_MAX_RECEIVE_MESSAGE_LENGTH: messageBytes.describe("`almanac runner`: bytes of one message; -1: any"),
 
   API_HOST: z.string().default("127.0.0.1").describe("address the API listens on"),
   REPORT_API_PORT: port(8000).describe("port of API and page"),
@@ -196,6 +276,11 @@ export function readConfig(env: Record<string, string> = environment()): Config 
   const FEED_OPT = Object.freeze(Object.fromEntries(options.map(([name, value]) => [name.slice(9), value])));
   return Object.freeze({ ...parsed.data, FEED_OPT });
 }
+
+const OF_PIP = /^(PATH|HOME|PIP_\w+|(https?|no|all)_proxy|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
+/** What pip may know of the environment: the operator's index, proxy and certificates; no secret of the node. */
+export const pipSettings = (env: Record<string, string> = environment()): Record<string, string> =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => OF_PIP.test(name)));
 
 /** Path below the folder of local state. */
 export const localPath = (config: Config, ...parts: string[]) => join(config.ALMANAC_DIR, ...parts);

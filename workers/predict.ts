@@ -10,16 +10,16 @@ import { recordContract } from "../db/rounds.ts";
 import { taskQueue } from "../domain/ids.ts";
 import type { FeedRecord } from "../feeds/feed.ts";
 import { createFleetClient, type FleetClient } from "../models/client/fleet-client.ts";
+import { clientSecurityOf } from "../models/secure/from-settings.ts";
 import type { Role, RoleContext } from "./context.ts";
 import { heartbeating } from "./heartbeat.ts";
-import { feedLag, feedToPrediction, modelCallDuration } from "./metrics.ts";
+import { feedLag, feedToPrediction, observeCall } from "./metrics.ts";
 
 /** Looks for due times without a record this often. */
 const SWEEP_MS = 250;
 /** How long rounds wait at a start for the models to be connected. */
 const MEET_MS = 5_000;
 const CONNECT_POLL_MS = 20;
-const MICROSECONDS_PER_SECOND = 1_000_000;
 const GRACE = { shutdownGraceTime: "5s", shutdownForceTime: "7s" } as const;
 
 export interface PredictRole extends Role {
@@ -40,6 +40,7 @@ export async function startPredictRole(context: RoleContext): Promise<PredictRol
     maxConsecutiveFailures: config.MODEL_RUNNER_MAX_CONSECUTIVE_FAILURES,
     maxConsecutiveTimeouts: config.MODEL_RUNNER_MAX_CONSECUTIVE_TIMEOUTS,
     orchestratorTries: Number.POSITIVE_INFINITY,
+    security: await clientSecurityOf(config, log),
     logger: log,
   });
   const market = createMarket({
@@ -56,8 +57,7 @@ export async function startPredictRole(context: RoleContext): Promise<PredictRol
     market,
     competition: loaded,
     log,
-    onResult: (r) =>
-      modelCallDuration.observe({ model_id: r.modelId, outcome: r.status }, r.execTimeUs / MICROSECONDS_PER_SECOND),
+    onResult: observeCall,
   });
   const worker = await Worker.create({
     connection: temporal.connection,
