@@ -1,6 +1,6 @@
 // `npm run build`: JavaScript and everything that runs beside it, in dist/ (for the published package and the image).
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, extname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -36,5 +36,8 @@ if (existsSync(join(ROOT, "web/index.html"))) {
   run("node_modules/vite/bin/vite.js", "build", "web");
   cpSync(join(ROOT, "web/dist"), join(DIST, "web/dist"), { recursive: true });
 }
-cpSync(join(ROOT, "package.json"), join(DIST, "package.json"));
+// Whoever imports the package gets what was built.
+const description = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+description.exports["."] = description.exports["."].replace(/\.ts$/, ".js");
+writeFileSync(join(DIST, "package.json"), `${JSON.stringify(description, null, 2)}\n`);
 console.log(`built ${readdirSync(DIST).length} entries in ${relative(ROOT, DIST)}/`);

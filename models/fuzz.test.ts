@@ -127,6 +127,7 @@ describe("messages", () => {
       state: "CONNECTED" as const,
       address: "",
     }),
+    isOpen: () => true,
     follow: () => undefined,
     deliver: () => expect.unreachable(),
     close: () => undefined,

@@ -140,7 +140,7 @@ export function createFleetClient(given: FleetClientOptions): FleetClient {
 
   const chosen = (ids: readonly string[] | undefined): [string, Lane | undefined][] =>
     ids === undefined
-      ? [...roster.lanes].filter(([, lane]) => ["CONNECTED", "COOLDOWN"].includes(lane.model().state))
+      ? [...roster.lanes].filter(([, lane]) => lane.isOpen())
       : [...new Set(ids)].map((id) => [id, roster.lanes.get(id)]);
 
   /** A call with a key is data: it is kept for models that miss it. */

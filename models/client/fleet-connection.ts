@@ -3,7 +3,7 @@ import { CODE, statusOf } from "../protocol/answer-code.ts";
 import type { CallManyRequest, CallManyResponse, FleetAnswer, SetupOneRequest } from "../protocol/fleet-messages.ts";
 import { messageType, type SetupRequest, type StatusResponse, type WireStatus } from "../protocol/messages.ts";
 import { CHANNEL } from "./channel.ts";
-import { deadlineExceeded, type Outcome, outcomeOf, outcomeOfError, unreachable } from "./outcome.ts";
+import { deadlineExceeded, failure, type Outcome, outcomeOf, outcomeOfError, unreachable } from "./outcome.ts";
 
 // A message holds answers of at most 1 MiB together, and one more of at most 4 MiB.
 const MAX_RECEIVE_BYTES = 6 << 20;
@@ -106,8 +106,17 @@ function follow(
   });
 }
 
+/** What cannot be judged is that answer's failure, nobody else's. */
+function outcomeOfAnswer(answer: FleetAnswer): Promise<Outcome> | Outcome {
+  try {
+    return judged(answer);
+  } catch (error) {
+    return failure("MODEL", `INTERNAL: ${(error as Error).message}`);
+  }
+}
+
 /** The same judgement as over the public wire. */
-function outcomeOfAnswer({ code, value, detail }: FleetAnswer): Promise<Outcome> | Outcome {
+function judged({ code, value, detail }: FleetAnswer): Promise<Outcome> | Outcome {
   switch (code) {
     case CODE.OK:
       return outcomeOf({ status: null, methodResponse: value ?? null });

@@ -35,6 +35,8 @@ export interface LaneOptions {
 /** The one way to a model: its calls never overlap and never change places. */
 export interface Lane {
   model(): FleetModel;
+  /** Whether it takes calls, be it to skip them. */
+  isOpen(): boolean;
   /** Takes news of the orchestrator; a new address or deployment makes a new connection. */
   follow(deployment: DeploymentEvent): void;
   /** One result a call. A lane that is still at an earlier delivery, or cools down, skips all of it. Never rejects. */
@@ -49,6 +51,14 @@ const BURST_MS = 250;
 const MAX_IN_LANE = 32;
 /** For the ticks that a new connection is given; later ones get the time of the fan-out that was missed. */
 const CATCH_UP_MS = 10_000;
+
+const identityOf = ({ model_id, deployment_id, infos }: DeploymentEvent) => ({
+  modelId: model_id,
+  deploymentId: deployment_id,
+  modelName: infos?.model_name ?? model_id,
+  cruncherId: infos?.cruncher_id ?? "",
+  cruncherName: infos?.cruncher_name ?? infos?.cruncher_id ?? "",
+});
 
 export function createLane(first: DeploymentEvent, options: LaneOptions): Lane {
   const { logger } = options;
@@ -81,12 +91,9 @@ export function createLane(first: DeploymentEvent, options: LaneOptions): Lane {
     options.onChange();
   };
 
+  let who = identityOf(first);
   const model = (): FleetModel => ({
-    modelId: deployment.model_id,
-    deploymentId: deployment.deployment_id,
-    modelName: deployment.infos?.model_name ?? deployment.model_id,
-    cruncherId: deployment.infos?.cruncher_id ?? "",
-    cruncherName: deployment.infos?.cruncher_name ?? deployment.infos?.cruncher_id ?? "",
+    ...who,
     state: state === "CONNECTED" && limits.coolingDown() ? "COOLDOWN" : state,
     address: addressOf(deployment),
     ...(deployment.almanac ? { sandbox: deployment.almanac.sandbox } : {}),
@@ -171,7 +178,7 @@ export function createLane(first: DeploymentEvent, options: LaneOptions): Lane {
   }
 
   const resultOf: DeliveringLane["resultOf"] = (status, detail, times, output = null) => {
-    const { modelId, deploymentId, modelName, cruncherName, cruncherId } = model();
+    const { modelId, deploymentId, modelName, cruncherName, cruncherId } = who;
     const { execTimeUs, waitUs } = times ?? { execTimeUs: 0, waitUs: null };
     return { modelId, deploymentId, modelName, cruncherName, cruncherId, status, output, execTimeUs, waitUs, detail };
   };
@@ -270,6 +277,7 @@ export function createLane(first: DeploymentEvent, options: LaneOptions): Lane {
   connect();
   return {
     model,
+    isOpen: () => state === "CONNECTED",
     follow(next) {
       const moved =
         next.deployment_id !== deployment.deployment_id ||
@@ -279,6 +287,7 @@ export function createLane(first: DeploymentEvent, options: LaneOptions): Lane {
       if (next.deployment_id !== deployment.deployment_id) seen = NOTHING_SEEN;
       const wasUp = state === "CONNECTED" || state === "CONNECTING";
       deployment = next;
+      who = identityOf(next);
       if (next.state === "RECOVERING") disconnect("RECOVERING", "the orchestrator is restarting it");
       else if (moved || !wasUp) connect();
       else options.onChange();

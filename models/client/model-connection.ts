@@ -50,7 +50,7 @@ export function connectModel(address: string, security?: ModelSecurity): ModelCo
       const request = { path: `${SERVICE}/Call`, bytes, parse: callResponse.deserialize, deadlineAt, signal };
       try {
         const { response, trailer } = await channel.unary(request);
-        const outcome = await outcomeOf(response).catch((cause: Error) => internal(cause));
+        const outcome = await outcomeOf(response);
         const [incarnation] = trailer.get(INCARNATION_HEADER);
         return typeof incarnation === "string" ? { outcome, incarnation } : { outcome };
       } catch (error) {

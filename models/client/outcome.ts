@@ -20,7 +20,7 @@ export interface Outcome {
     | "DEADLINE";
 }
 
-const failure = (cause: Outcome["cause"], detail: string): Outcome => ({
+export const failure = (cause: Outcome["cause"], detail: string): Outcome => ({
   status: "FAILURE",
   output: null,
   detail: cleanDetail(detail),
@@ -39,17 +39,22 @@ export const unreachable = (why: string): Outcome => failure("TRANSPORT", `UNAVA
 /** Empty from older runners: they abort with a gRPC code instead of failing in the status. */
 export const isSuccess = (status: WireStatus | null | undefined): boolean => !status?.code || status.code === "SUCCESS";
 
-/** Judges an answer; the value of a failed call is thrown away. */
-export async function outcomeOf(response: CallResponse): Promise<Outcome> {
+/** Judges an answer; the value of a failed call is thrown away. A promise for tables, which are read elsewhere. */
+export function outcomeOf(response: CallResponse): Outcome | Promise<Outcome> {
   const { status, methodResponse } = response;
   if (!isSuccess(status)) return failedStatus(status?.code ?? "", status?.message ?? "");
   try {
-    const output = methodResponse ? await decodeVariant(methodResponse) : null;
-    return { status: "SUCCESS", output, detail: null, cause: "ANSWER" };
+    const output = methodResponse ? decodeVariant(methodResponse) : null;
+    return output instanceof Promise ? output.then(answered, undecodable) : answered(output);
   } catch (error) {
-    if (error instanceof VariantError) return failure("MODEL", error.message);
-    throw error;
+    return undecodable(error);
   }
+}
+
+const answered = (output: unknown): Outcome => ({ status: "SUCCESS", output, detail: null, cause: "ANSWER" });
+function undecodable(error: unknown): Outcome {
+  if (error instanceof VariantError) return failure("MODEL", error.message);
+  throw error;
 }
 
 function failedStatus(code: string, message: string): Outcome {

@@ -33,6 +33,7 @@ function stillLane(first: DeploymentEvent, log: string[]): Lane {
       state: now.state === "RECOVERING" ? "RECOVERING" : "CONNECTED",
       address: `${now.ip}:${now.port}`,
     }),
+    isOpen: () => true,
     follow: (next) => {
       now = next;
     },

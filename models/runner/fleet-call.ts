@@ -50,6 +50,9 @@ export function runFleetCall(options: {
   let over = false;
   let dispatching = false;
   let deadline: NodeJS.Timeout | undefined;
+  let freeing: NodeJS.Timeout | undefined;
+  /** the places that were taken, in the order of time; only where there are more models than places */
+  const places: { readonly since: number; isTaken: boolean }[] = [];
 
   const callsOf = (target: number): readonly number[] => {
     const own = request.targets[target]?.calls ?? [];
@@ -92,6 +95,7 @@ export function runFleetCall(options: {
     if (over) return;
     over = true;
     clearTimeout(deadline);
+    clearInterval(freeing);
     options.onEnd();
   }
 
@@ -146,19 +150,28 @@ export function runFleetCall(options: {
     host.submit(createBatch([call], timeoutMs), own, { timeoutMs, queueLimit: QUEUE_LIMIT });
   }
 
-  /** Returns the function that gives the place back; time gives it back, too. */
+  /** Returns the function that gives the place back; `free` does it for those who hold it for long. */
   function takePlace(): () => void {
     atWork++;
-    let isTaken = true;
-    const leave = () => {
-      if (!isTaken) return;
-      isTaken = false;
-      clearTimeout(timer);
+    const place = { since: performance.now(), isTaken: true };
+    if (request.targets.length > WINDOW) places.push(place);
+    return () => {
+      if (!place.isTaken) return;
+      place.isTaken = false;
       atWork--;
       dispatch();
     };
-    const timer = setTimeout(leave, PLACE_MS);
-    return leave;
+  }
+
+  function free(): void {
+    const old = performance.now() - PLACE_MS;
+    for (let oldest = places[0]; oldest && (!oldest.isTaken || oldest.since < old); oldest = places[0]) {
+      places.shift();
+      if (oldest.isTaken) atWork--;
+      oldest.isTaken = false;
+    }
+    dispatch();
+    if (next >= request.targets.length) clearInterval(freeing);
   }
 
   /** Whoever has not been called by then is not called any more. */
@@ -173,11 +186,13 @@ export function runFleetCall(options: {
         return;
       }
       deadline = setTimeout(close, request.deadline_ms);
+      if (request.targets.length > WINDOW) freeing = setInterval(free, PLACE_MS / 2);
       dispatch();
     },
     abandon() {
       over = true;
       clearTimeout(deadline);
+      clearInterval(freeing);
     },
     pause(isPaused) {
       paused = isPaused;

@@ -145,11 +145,21 @@ async function probeAll(host: ModelHost, more: object = {}): Promise<Finding[]> 
   return findings;
 }
 
+// What was in force and what was tried, for .ci/run to print.
+const probed: string[] = [];
+afterAll(() => {
+  for (const line of probed) console.log(line);
+  if (probed.length === 0) return;
+  const folder = resolve(import.meta.dirname, "../../.almanac/figures");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "sandbox.txt"), `${probed.join("\n")}\n`);
+});
+
 describe.each(CASES)("$name", (each) => {
   test("a model gets out by none of the probes", async ({ skip }) => {
     await withHost(each, { seccomp: true, skip }, async (host, box) => {
       const findings = await probeAll(host);
-      console.log(`sandbox: level ${levelName(box)} (${each.name}), ${findings.length} probes`);
+      probed.push(`sandbox: level ${levelName(box)} (${each.name}), ${findings.length} probes`);
       expect(findings.filter(({ broke }) => broke)).toEqual([]);
       expect(findings.length).toBe(PROBES);
       expect(host.incarnation(), "a probe ended the host").toBe(1);

@@ -4,6 +4,7 @@ const I32_MAX = 2 ** 31 - 1;
 const I32_MIN = -(2 ** 31);
 const BASE = 1n << 15n;
 const FLAG_REF = 0x80;
+const [MINUS, PLUS, POINT, ZERO, NINE, EXPONENT] = [0x2d, 0x2b, 0x2e, 0x30, 0x39, 0x65];
 const TYPE = {
   none: 0x4e,
   true: 0x54,
@@ -124,17 +125,40 @@ class Marshaller {
   }
 
   private number(): void {
-    NUMBER.lastIndex = this.at;
-    const found = NUMBER.exec(this.text);
-    if (!found) throw new SyntaxError("not JSON");
-    this.at += found[0].length;
-    const whole = Number(found[0]);
-    if (found[1] !== undefined) this.float(whole);
-    else if (whole <= I32_MAX && whole >= I32_MIN) {
+    const { text } = this;
+    const from = this.at;
+    let isWhole = true;
+    if (text.charCodeAt(this.at) === MINUS) this.at++;
+    const first = this.at;
+    this.digits();
+    if (this.at > first + 1 && text.charCodeAt(first) === ZERO) throw new SyntaxError("a number begins with 0");
+    if (text.charCodeAt(this.at) === POINT) {
+      isWhole = false;
+      this.at++;
+      this.digits();
+    }
+    if ((text.charCodeAt(this.at) | 0x20) === EXPONENT) {
+      isWhole = false;
+      this.at++;
+      const sign = text.charCodeAt(this.at);
+      if (sign === MINUS || sign === PLUS) this.at++;
+      this.digits();
+    }
+    const written = text.slice(from, this.at);
+    const value = Number(written);
+    if (!isWhole) this.float(value);
+    else if (value <= I32_MAX && value >= I32_MIN) {
       this.byte(TYPE.int);
-      this.int32(whole);
-    } else if (found[0].length <= MAX_INT_DIGITS) this.long(BigInt(found[0]));
+      this.int32(value);
+    } else if (written.length <= MAX_INT_DIGITS) this.long(BigInt(written));
     else throw new RangeError("too many digits");
+  }
+
+  /** At least one. */
+  private digits(): void {
+    const from = this.at;
+    for (let c = this.text.charCodeAt(this.at); c >= ZERO && c <= NINE; c = this.text.charCodeAt(++this.at));
+    if (this.at === from) throw new SyntaxError("not JSON");
   }
 
   private float(value: number): void {
@@ -197,5 +221,3 @@ class Marshaller {
     this.out = larger;
   }
 }
-
-const NUMBER = /-?(?:0|[1-9]\d*)(\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+)?/y;

@@ -21,7 +21,7 @@ sys.path.remove(HERE)
 
 CHANNEL = 3
 BATCH, ANSWER, HELLO, SETUP, REST = 1, 2, 3, 4, 7
-U32, HEAD, ANSWER_HEAD = struct.Struct("<I"), struct.Struct("<BI"), struct.Struct("<BIBI")
+U32, HEAD, BATCH_HEAD, ANSWER_HEAD = struct.Struct("<I"), struct.Struct("<BI"), struct.Struct("<BI"), struct.Struct("<BIBI")
 SLOW_NS = 1_000_000        # an answer that took longer is sent at once, so that a hang later in the batch cannot hide it
 FLUSH_BYTES = 1 << 20
 HOME = os.getpid()
@@ -58,40 +58,30 @@ def send(kind, batch, body):
         data = data[os.write(CHANNEL, data):]
 
 
-class Reader:
-    """Takes the calls of a batch apart."""
-
-    def __init__(self, body):
-        self.body, self.at = body, HEAD.size
-
-    def byte(self):
-        self.at += 1
-        return self.body[self.at - 1]
-
-    def u32(self):
-        self.at += U32.size
-        return U32.unpack_from(self.body, self.at - U32.size)[0]
-
-    def name(self):
-        size = self.byte()
-        self.at += size
-        return str(self.body[self.at - size:self.at], "utf-8")
-
-    def value(self):
-        kind, size = self.byte(), self.u32()
-        self.at += size
-        return kind, self.body[self.at - size:self.at]
-
-    def call(self):
-        name = self.name()
-        args = [self.value() for _ in range(self.byte())]
-        kwargs = [(self.name(), self.value()) for _ in range(self.byte())]
-        return name, args, kwargs
+def read_call(body, at):
+    """(name, arguments, keyword arguments, where the next call begins); a value is its type and its bytes."""
+    end = at + 1 + body[at]
+    name = str(body[at + 1:end], "utf-8")
+    args, kwargs = [], []
+    at = end + 1
+    for _ in range(body[end]):
+        end = at + 5 + U32.unpack_from(body, at + 1)[0]
+        args.append((body[at], body[at + 5:end]))
+        at = end
+    count = body[at]
+    at += 1
+    for _ in range(count):
+        end = at + 1 + body[at]
+        keyword = str(body[at + 1:end], "utf-8")
+        at = end
+        end = at + 5 + U32.unpack_from(body, at + 1)[0]
+        kwargs.append((keyword, (body[at], body[at + 5:end])))
+        at = end
+    return name, args, kwargs, at
 
 
 def answer_batch(batch, body, perform, alarm):
     """Runs the calls in order; answers are u8 first index, u8 count, then code, run_us, type, length, bytes of each."""
-    reader = Reader(body)
     first, waiting, size = 0, [], 0
 
     def flush():
@@ -100,10 +90,11 @@ def answer_batch(batch, body, perform, alarm):
             send(ANSWER, batch, bytes((first, len(waiting))) + b"".join(waiting))
             first, waiting, size = first + len(waiting), [], 0
 
-    count, timeout_ms = reader.byte(), reader.u32()
+    count, timeout_ms = BATCH_HEAD.unpack_from(body, HEAD.size)
+    at = HEAD.size + BATCH_HEAD.size
     alarm.start(timeout_ms, flush)
     for _ in range(count):
-        name, args, kwargs = reader.call()
+        name, args, kwargs, at = read_call(body, at)
         start = perf_counter_ns()
         try:
             alarm.inside = True

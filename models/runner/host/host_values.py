@@ -84,7 +84,7 @@ def encode_frame(frame):
 
 def encode_json(value):
     try:
-        text = json.dumps(value, allow_nan=False, default=plain)
+        text = ENCODER.encode(value)
     except RecursionError:
         raise ValueError("the answer is nested too deep to be written as JSON") from None
     except (ValueError, TypeError) as error:
@@ -115,3 +115,6 @@ def checked(data):
     if len(data) > MAX_BYTES:
         raise TooLarge(f"the answer has {len(data)} bytes, at most {MAX_BYTES} are taken")
     return data
+
+
+ENCODER = json.JSONEncoder(allow_nan=False, default=plain)
