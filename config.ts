@@ -156,6 +156,7 @@ export const schema = z.object({
     .string()
     .optional()
     .describe("mtls: wallet whose signed word each call must carry (x-auth-message); unset: not asked for"),
+  RUNNER_MODEL_ID: z.string().optional().describe("almanac runner with RUNNER_SECURITY: the model that it serves"),
   RUNNER_COORDINATOR_HOTKEY: z.string().optional().describe("hotkey in that word"),
   RUNNER_GATEWAY_TOKENS: z
     .enum(["once", "connection"])

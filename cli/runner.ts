@@ -1,8 +1,9 @@
 import { statSync } from "node:fs";
-import { pino } from "pino";
-import { ConfigError, readConfig } from "../config.ts";
+import { type Logger, pino } from "pino";
+import { type Config, ConfigError, readConfig } from "../config.ts";
 import { parseAddress } from "../models/runner/address.ts";
 import { startStandalone } from "../models/runner/standalone.ts";
+import { serverSecurityOf } from "../models/secure/from-settings.ts";
 import type { RunnerFlags } from "./runner-flags.ts";
 
 const PINO_LEVELS: Record<string, string> = { warning: "warn", critical: "fatal" };
@@ -20,6 +21,7 @@ export async function runnerCommand(flags: RunnerFlags): Promise<void> {
   const signalled = new Promise<string>((resolve) => {
     for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
   });
+  const security = await securityOf(config, log);
   const runner = await startStandalone({
     ...placesOf(
       flags.address ?? flags.grpcAddress ?? config.GRPC_ADDRESS,
@@ -34,6 +36,7 @@ export async function runnerCommand(flags: RunnerFlags): Promise<void> {
       receive:
         flags.maxReceiveMessageLength ?? flags.grpcMaxReceiveMessageLength ?? config.GRPC_MAX_RECEIVE_MESSAGE_LENGTH,
     },
+    security: security?.forModel(config.RUNNER_MODEL_ID ?? ""),
     sandbox: config.SANDBOX,
     python: config.PYTHON,
     logger: log,
@@ -42,7 +45,17 @@ export async function runnerCommand(flags: RunnerFlags): Promise<void> {
   const signal = await signalled;
   log.info({ signal }, "runner drains");
   await runner.drain();
+  security?.close();
   log.info("runner ended");
+}
+
+/** @throws ConfigError where a proof is wanted and nobody says for which model */
+function securityOf(config: Config, log: Logger) {
+  if (config.RUNNER_SECURITY !== "none" && config.RUNNER_MODEL_ID === undefined)
+    throw new ConfigError([
+      `RUNNER_SECURITY=${config.RUNNER_SECURITY} needs RUNNER_MODEL_ID, the model that is served`,
+    ]);
+  return serverSecurityOf(config, log);
 }
 
 /** @throws ConfigError naming both mistakes */

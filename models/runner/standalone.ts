@@ -2,6 +2,7 @@ import { lstat, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { Logger } from "pino";
+import type { ServerSecurity } from "../secure/server-security.ts";
 import { parseAddress, removeStaleSocket } from "./address.ts";
 import { type Box, findBox, type InForce, inForce, modelUid, type SandboxMode } from "./box.ts";
 import type { BoxFolders } from "./box-levels.ts";
@@ -34,6 +35,8 @@ export interface StandaloneOptions {
   readonly hasGpu: boolean;
   /** bytes of one message */
   readonly maxMessage: { readonly receive: number; readonly send: number };
+  /** who may call the model; absent: whoever reaches the address */
+  readonly security?: ReturnType<ServerSecurity["forModel"]> | undefined;
   readonly sandbox: SandboxMode;
   readonly python: string;
   readonly logger: Logger;
@@ -86,7 +89,12 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
       onChange: () => changed?.(),
     });
     undo.push(() => host.stop());
-    const server = await createModelServer({ address: grpc, model: host, maxMessage: options.maxMessage });
+    const server = await createModelServer({
+      address: grpc,
+      model: host,
+      maxMessage: options.maxMessage,
+      ...(options.security ? { security: options.security } : {}),
+    });
     changed = server.changed;
     const address = socketPath ? grpc : grpc.replace(/:\d+$/, `:${server.port}`);
     logger.info({ address, language: kind, sandbox: inForce(box), tried: box.tried }, "runner listens");
