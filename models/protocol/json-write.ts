@@ -1,4 +1,4 @@
-import { join, VariantError } from "./variant-error.ts";
+import { VariantError, within } from "./variant-error.ts";
 
 export const MAX_DEPTH = 32;
 
@@ -18,45 +18,66 @@ export const float = (value: number): Float => new Float(value);
  * Takes null, booleans, numbers, bigint, Float, text, arrays, plain objects and Maps with text keys (a Map keeps the order of integer-like keys).
  * @throws VariantError naming the key: NOT_FINITE, BAD_TYPE, TOO_DEEP
  */
-export const writeJson = (value: unknown): string => write(value, "", 0);
+export const writeJson = (value: unknown): string => write(value, 0);
 
-function write(value: unknown, where: string, depth: number): string {
+function write(value: unknown, depth: number): string {
   if (value === null || typeof value === "boolean") return String(value);
-  if (typeof value === "number") return writeNumber(value, where);
+  if (typeof value === "number") return writeNumber(value);
   if (typeof value === "string") return writeText(value);
   if (typeof value === "bigint") return String(value);
-  if (value instanceof Float) return floatText(value.value, where);
-  if (depth >= MAX_DEPTH) throw new VariantError("TOO_DEEP", `nested deeper than ${MAX_DEPTH}`, where);
-  if (Array.isArray(value)) return `[${value.map((item, i) => write(item, join(where, i), depth + 1)).join(", ")}]`;
-  if (value instanceof Map) return writeEntries([...value], where, depth);
-  if (isPlain(value)) return writeEntries(Object.entries(value), where, depth);
-  throw new VariantError("BAD_TYPE", `${nameOf(value)} cannot be written as JSON`, where);
+  if (value instanceof Float) return floatText(value.value);
+  if (depth >= MAX_DEPTH) throw new VariantError("TOO_DEEP", `nested deeper than ${MAX_DEPTH}`);
+  if (Array.isArray(value)) return writeList(value, depth);
+  if (value instanceof Map) return writeEntries([...value], depth);
+  if (isPlain(value)) return writeEntries(Object.entries(value), depth);
+  throw new VariantError("BAD_TYPE", `${nameOf(value)} cannot be written as JSON`);
 }
 
-function writeEntries(entries: [unknown, unknown][], where: string, depth: number): string {
-  const parts = entries.map(([key, item]) => {
-    if (typeof key !== "string") throw new VariantError("BAD_TYPE", `key ${String(key)} is not text`, where);
-    return `${writeText(key)}: ${write(item, join(where, key), depth + 1)}`;
-  });
-  return `{${parts.join(", ")}}`;
+// Paths are text, made only when something cannot be written.
+function writeList(items: readonly unknown[], depth: number): string {
+  let at = 0;
+  try {
+    let text = "[";
+    for (; at < items.length; at++) text += (at === 0 ? "" : ", ") + write(items[at], depth + 1);
+    return `${text}]`;
+  } catch (error) {
+    throw within(error, at);
+  }
+}
+
+function writeEntries(entries: readonly [unknown, unknown][], depth: number): string {
+  let inside: string | undefined;
+  try {
+    let text = "{";
+    for (const [key, item] of entries) {
+      inside = undefined;
+      if (typeof key !== "string") throw new VariantError("BAD_TYPE", `key ${String(key)} is not text`);
+      inside = key;
+      text += `${text === "{" ? "" : ", "}${writeText(key)}: ${write(item, depth + 1)}`;
+    }
+    return `${text}}`;
+  } catch (error) {
+    throw inside === undefined ? error : within(error, inside);
+  }
 }
 
 // Whole numbers are ints up to 2^53; -0 and everything beyond can only have been a float.
-function writeNumber(value: number, where: string): string {
-  return Number.isSafeInteger(value) && !Object.is(value, -0) ? String(value) : floatText(value, where);
+function writeNumber(value: number): string {
+  return Number.isSafeInteger(value) && !Object.is(value, -0) ? String(value) : floatText(value);
 }
 
 /** Python's repr of a float: exponent form below 1e-4 and from 1e16. */
-function floatText(value: number, where: string): string {
-  if (!Number.isFinite(value)) throw new VariantError("NOT_FINITE", `${value} is no JSON number`, where);
+function floatText(value: number): string {
+  if (!Number.isFinite(value)) throw new VariantError("NOT_FINITE", `${value} is no JSON number`);
   if (value === 0) return Object.is(value, -0) ? "-0.0" : "0.0";
+  const size = Math.abs(value);
+  if (size >= 1e-4 && size < 1e16) {
+    const text = String(value);
+    return text.includes(".") ? text : `${text}.0`;
+  }
   const [digits = "", power = "0"] = value.toExponential().split("e");
   const exponent = Number(power);
-  if (exponent < -4 || exponent >= 16) {
-    return `${digits}e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
-  }
-  const text = exponent < -6 ? value.toFixed(-exponent) : String(value);
-  return text.includes(".") ? text : `${text}.0`;
+  return `${digits}e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
 }
 
 const PLAIN_ASCII = /^[ !#-[\]-~]*$/;

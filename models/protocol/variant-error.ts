@@ -32,3 +32,12 @@ export const join = (where: string, key: string | number): string => {
   if (typeof shown === "number") return `${where}[${shown}]`;
   return where === "" ? shown : `${where}.${shown}`;
 };
+
+/** The same error, seen from outside of the value at `key`. */
+export function within(error: unknown, key: string | number): unknown {
+  if (!(error instanceof VariantError)) return error;
+  const { code, where, message } = error;
+  const inner = where === "" || where.startsWith("[") ? where : `.${where}`;
+  const said = message.slice(`${code}: ${where === "" ? "" : `${where}: `}`.length);
+  return new VariantError(code, said, `${join("", key)}${inner}`);
+}
