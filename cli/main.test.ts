@@ -1,3 +1,5 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
 import { runCommand } from "./main.ts";
 
@@ -53,4 +55,17 @@ test.each([
   const result = await run(...args);
   expect(result.text).toMatch(text);
   expect(result.code).toBe(code);
+});
+
+test("npm run almanac reaches the command, and prints nothing else", () => {
+  const root = join(import.meta.dirname, "..");
+  const { stdout, status } = spawnSync(process.execPath, ["local/launch.mjs", "cli/main.ts", "migrte"], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  expect([stdout, status]).toEqual(["", 2]);
+  expect(
+    spawnSync(process.execPath, ["local/launch.mjs", "cli/main.ts", "--version"], { cwd: root, encoding: "utf8" })
+      .stdout,
+  ).toMatch(/^\d+\.\d+\.\d+\n$/);
 });

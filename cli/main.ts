@@ -78,4 +78,6 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   }
 }
 
-if (import.meta.main) process.exitCode = await runCommand(process.argv.slice(2));
+// The launcher is the main module where it starts this one.
+if (import.meta.main || process.argv[1] === import.meta.filename)
+  process.exitCode = await runCommand(process.argv.slice(2));

@@ -20,11 +20,15 @@ if (!program || !existsSync(NODE)) {
 }
 
 const path = resolve(ROOT, program);
+async function bundles() {
+  const { bundledPrograms } = await import("./programs.ts");
+  return bundledPrograms(ROOT, join(ROOT, ".almanac", "programs"), (line) => console.log(line));
+}
 if (realpathSync(process.execPath) === realpathSync(NODE)) {
   modules.enableCompileCache?.(join(ROOT, ".almanac", "compile-cache")); // compiled code and stripped types of earlier starts
   process.argv.splice(1, 2, path); // the program sees its own arguments
-  const { bundledPrograms } = await import("./programs.ts");
-  const preload = bundledPrograms(ROOT, join(ROOT, ".almanac", "programs"), (line) => console.log(line));
+  // What runs for long is worth a bundle; a command is over sooner than it is made.
+  const preload = program === "local/start.ts" ? await bundles() : undefined;
   if (preload) {
     process.execArgv.push("--import", preload); // for the processes that the program starts
     await import(preload);
