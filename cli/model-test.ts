@@ -1,7 +1,7 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { pino } from "pino";
 import { type Config, localPath, pipSettings, readConfig } from "../config.ts";
 import { type Built, createBuilder } from "../models/orchestrator/build.ts";
@@ -33,13 +33,18 @@ export async function testModelCommand(path: string, flags: ModelFlags): Promise
 
 const bigintsAsText = (_key: string, value: unknown): unknown => (typeof value === "bigint" ? String(value) : value);
 
+/** The setting's, or the sample competition's own where there is none: a model can be tried before anything is set up. */
+function modelsFileOf({ MODELS_FILE, COMPETITION }: Config): string {
+  const beside = join(dirname(COMPETITION), "models.yaml");
+  return !existsSync(MODELS_FILE) && existsSync(beside) ? beside : MODELS_FILE;
+}
+
 async function testModel(path: string, config: Config, place: TrialPlace, flags: ModelFlags): Promise<TrialReport> {
   const files = await modelFiles(path);
   const samples = await modelSamples(config);
-  const { packages } = await readModelsFile(config.MODELS_FILE, config.CRUNCH_ID).catch((error: Error) => {
-    throw new Error(
-      `MODELS_FILE=${config.MODELS_FILE} says where the base class is, and cannot be read: ${error.message}`,
-    );
+  const modelsFile = modelsFileOf(config);
+  const { packages } = await readModelsFile(modelsFile, config.CRUNCH_ID).catch((error: Error) => {
+    throw new Error(`MODELS_FILE=${modelsFile} says where the base class is, and cannot be read: ${error.message}`);
   });
   const folder = await mkdtemp(join(tmpdir(), "almanac-model-test-"));
   try {
