@@ -29,11 +29,14 @@ export function createRoundMemory(): RoundMemory {
   const rounds = new Map<string, Map<string, Remembered>>();
   let bytes = 0;
 
+  const release = (remembered: Remembered | undefined) => {
+    for (const answer of remembered?.answers ?? []) bytes -= answer?.value.length ?? 0;
+  };
+
   function forgetOldest(): void {
     const [oldest] = rounds.keys();
     if (oldest === undefined) return;
-    for (const { answers } of rounds.get(oldest)?.values() ?? [])
-      for (const a of answers) bytes -= a?.value.length ?? 0;
+    for (const remembered of rounds.get(oldest)?.values() ?? []) release(remembered);
     rounds.delete(oldest);
   }
 
@@ -49,11 +52,15 @@ export function createRoundMemory(): RoundMemory {
         return undefined;
       }
       const own: Remembered = { answers: Array.from({ length: calls }, () => undefined), listeners: new Set([sink]) };
+      release(known);
       round.set(deployment, own);
       while (rounds.size > MAX_ROUNDS || (bytes > MAX_BYTES && rounds.size > 1)) forgetOldest();
       return (call, answer) => {
-        if (FORGOTTEN.has(answer.code)) round.delete(deployment);
-        else if (rounds.get(roundId) === round && round.get(deployment) === own) {
+        const isKept = rounds.get(roundId) === round && round.get(deployment) === own;
+        if (isKept && FORGOTTEN.has(answer.code)) {
+          release(own);
+          round.delete(deployment);
+        } else if (isKept) {
           own.answers[call] = answer;
           bytes += answer.value.length;
         }
