@@ -3,6 +3,7 @@
  * public runner beside it in the same run.
  * `node bench/runner.ts [--starts 20] [--models 1,20,50,100] [--public 3] [--json file]`; memory needs /proc.
  */
+
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +12,8 @@ import { parseArgs } from "node:util";
 import { createFleetClient } from "../models/client/fleet-client.ts";
 import { CRUNCH, quiet } from "../models/fixtures/test-fleet.ts";
 import { CODE } from "../models/protocol/answer-code.ts";
-import { type Box, findBox, hostLaunch, inForce, type Launch, modelUid } from "../models/runner/box.ts";
+import { type Box, findBox, inForce, type Launch, modelUid } from "../models/runner/box.ts";
+import { submissionLaunch } from "../models/runner/host-program.ts";
 import { createModelHost } from "../models/runner/model-host.ts";
 import { findInterpreters } from "../models/runner/python.ts";
 import { createStaging } from "../models/runner/staging.ts";
@@ -84,10 +86,10 @@ async function starts(): Promise<object[]> {
       ["no box", open],
     ]);
     const times = new Map([...kinds.keys()].map((kind) => [kind, { ready: [] as number[], setup: [] as number[] }]));
-    for (const own of kinds.values()) await start(() => hostLaunch(own, SLOT, folders)); // files are in the page cache
+    for (const own of kinds.values()) await start(() => submissionLaunch("python", own, SLOT, folders)); // files are in the page cache
     for (let i = 0; i < STARTS; i++) {
       for (const [kind, own] of kinds) {
-        const [ready, setup] = await start(() => hostLaunch(own, SLOT, folders));
+        const [ready, setup] = await start(() => submissionLaunch("python", own, SLOT, folders));
         times.get(kind)!.ready.push(ready);
         times.get(kind)!.setup.push(setup);
       }

@@ -7,8 +7,9 @@ import { example, fixture, quiet, until } from "../fixtures/test-fleet.ts";
 import { CODE } from "../protocol/answer-code.ts";
 import { readJson } from "../protocol/json-read.ts";
 import { encodeVariant } from "../protocol/variant.ts";
-import { type Box, type BoxFolders, findBox, hostLaunch, inForce, modelUid, type SandboxLevel } from "./box.ts";
+import { type Box, type BoxFolders, findBox, inForce, modelUid, type SandboxLevel } from "./box.ts";
 import type { HostCall } from "./frames.ts";
+import { submissionLaunch } from "./host-program.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { createModelHost } from "./model-host.ts";
 import { findInterpreters, type Interpreter } from "./python.ts";
@@ -53,7 +54,7 @@ describe.each<SandboxLevel>(["bwrap", "unshare"])("box %s with the filter of sys
     const own = await staging.stage(`packages-${level}`, submission, modelUid(SLOT));
     const watch = createWatchdog(DEFAULT_LIMITS);
     const box: Box = { level, interpreter, tried: [], seccomp: true, watch };
-    const launch = () => hostLaunch(box, SLOT, { ...own, more: [packages] });
+    const launch = () => submissionLaunch("python", box, SLOT, { ...own, more: [packages] });
     const host = createModelHost({ launch, logger: quiet, onChange: () => undefined });
     try {
       await until(
@@ -137,7 +138,8 @@ describe("finding a box", () => {
 
 test("without a box a model's whole group dies with it, and it is the same to callers", async () => {
   const host = createModelHost({
-    launch: () => hostLaunch({ level: "none", interpreter: interpreters[0]!, tried: [] }, SLOT, folders),
+    launch: () =>
+      submissionLaunch("python", { level: "none", interpreter: interpreters[0]!, tried: [] }, SLOT, folders),
     logger: quiet,
     onChange: () => undefined,
   });

@@ -67,18 +67,6 @@ export const inForce = (box: Box): InForce => ({
 });
 const givesAccounts = (box: Box): boolean => box.level !== "none" && (box.accounts ?? isRoot());
 
-/** Command line of a model's Python host in a box. `slot` makes its uid. */
-export function hostLaunch(box: Box, slot: number, folders: BoxFolders): Launch {
-  const seen = box.level === "none" ? folders : INSIDE;
-  const site = JSON.stringify([...(folders.more ?? []), ...box.interpreter.site]);
-  return boxedLaunch(
-    box,
-    slot,
-    folders,
-    python(box.interpreter, [`${seen.host}/host.py`, seen.code, seen.packages, site]),
-  );
-}
-
 /** A Python program in a box, without site folders, user settings and cached bytecode. */
 function python(interpreter: Interpreter, args: readonly string[]): Program {
   return {

@@ -7,8 +7,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { example, fixture, quiet, until } from "../fixtures/test-fleet.ts";
 import { readJson } from "../protocol/json-read.ts";
 import { encodeVariant } from "../protocol/variant.ts";
-import { type Box, type BoxFolders, hostLaunch, type Launch, levelName, modelUid } from "./box.ts";
+import { type Box, type BoxFolders, type Launch, levelName, modelUid } from "./box.ts";
 import { HOST_ENV } from "./box-levels.ts";
+import { submissionLaunch } from "./host-program.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { createModelHost, type ModelHost } from "./model-host.ts";
 import { findInterpreters, type Interpreter } from "./python.ts";
@@ -112,7 +113,10 @@ async function withHost<T>(
   const folders: BoxFolders = await staging.stage(`${level}-${plain}`, submission, uid ?? modelUid(SLOT));
   const watching = watch === "cgroup" ? cgroups : createWatchdog(DEFAULT_LIMITS);
   const box: Box = { level, seccomp, interpreter, tried: [], accounts: !plain, watch: watching };
-  const launch = (): Launch => ({ ...hostLaunch(box, SLOT, folders), ...(uid === undefined ? {} : { uid }) });
+  const launch = (): Launch => ({
+    ...submissionLaunch("python", box, SLOT, folders),
+    ...(uid === undefined ? {} : { uid }),
+  });
   const host = createModelHost({ launch, logger: quiet, onChange: () => undefined });
   try {
     await until(

@@ -6,8 +6,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { example, fixture, quiet, until } from "../fixtures/test-fleet.ts";
 import { CODE } from "../protocol/answer-code.ts";
 import { encodeVariant } from "../protocol/variant.ts";
-import { type Box, findBox, hostLaunch, inForce, modelUid } from "./box.ts";
+import { type Box, findBox, inForce, modelUid } from "./box.ts";
 import type { HostCall } from "./frames.ts";
+import { submissionLaunch } from "./host-program.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { createModelHost, type ModelHost } from "./model-host.ts";
 import { findInterpreters } from "./python.ts";
@@ -53,7 +54,7 @@ async function withHosts(box: Box, use: (hosts: Map<string, ModelHost>) => Promi
       const slot = FIRST_SLOT + i;
       const code = name in SICK ? fixture("probes") : example("momentum.py");
       const folders = await staging.stage(name, { code, packages: [example("..")] }, modelUid(slot));
-      const launch = () => hostLaunch(box, slot, folders);
+      const launch = () => submissionLaunch("python", box, slot, folders);
       hosts.set(name, createModelHost({ launch, logger: quiet, onChange: () => undefined }));
     }
     for (const [name, host] of hosts) await ready(name, host);

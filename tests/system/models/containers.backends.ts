@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pino } from "pino";
 import { example, quiet } from "../../../models/fixtures/test-fleet.ts";
-import { type BoxFolders, findBox, hostLaunch, modelUid } from "../../../models/runner/box.ts";
+import { type BoxFolders, findBox, modelUid } from "../../../models/runner/box.ts";
 import type { ContainerLimits } from "../../../models/runner/container.ts";
 import { type ContainerHosts, createContainerHosts } from "../../../models/runner/container-host.ts";
+import { submissionLaunch } from "../../../models/runner/host-program.ts";
 import { createModelHost, type ModelHost, type StartHost } from "../../../models/runner/model-host.ts";
 import { findInterpreters, type Interpreter } from "../../../models/runner/python.ts";
 import { createStaging } from "../../../models/runner/staging.ts";
@@ -46,7 +47,7 @@ export async function processBackEnd(): Promise<BackEnd> {
   return {
     async host(code) {
       const folders = await models.stage(code);
-      const launch = () => hostLaunch(box, SLOT, folders);
+      const launch = () => submissionLaunch("python", box, SLOT, folders);
       return createModelHost({ launch, logger: quiet, onChange: () => undefined });
     },
     [Symbol.asyncDispose]: () => models[Symbol.asyncDispose](),
