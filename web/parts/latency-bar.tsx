@@ -1,7 +1,7 @@
 import type { Overview } from "../../api/contract/overview.ts";
 
 const BUDGET_MS = 50;
-const STAGE = { begin: "start the round", models: "slowest model", store: "check and store" } as const;
+const STAGE = { begin: "start the round", models: "slowest model at work", store: "ask, check and store" } as const;
 
 /** Where the time between a stored record and stored predictions goes, against the budget. */
 export const LatencyBar = ({ latency }: { latency: NonNullable<Overview["latency"]> }) => {
