@@ -34,7 +34,7 @@ export function createLatencyHistogram(): LatencyHistogram {
     let left = Math.ceil(share * count);
     for (const [bucket, n] of counts.entries()) {
       left -= n;
-      if (left <= 0) return Math.round(Math.min(Math.max(middleOf(bucket), min), max));
+      if (left <= 0) return Math.min(Math.max(middleOf(bucket), min), max);
     }
     return max;
   }

@@ -24,6 +24,12 @@ describe("a histogram of times", () => {
     );
   });
 
+  test("the shortest times are not rounded away", () => {
+    const histogram = createLatencyHistogram();
+    for (const time of [11, 11, 5_000]) histogram.add(time);
+    expect(Math.abs(histogram.summary()!.p50 / 11 - 1)).toBeLessThan(0.06);
+  });
+
   test("nothing added is nothing; below and above its range it still answers", () => {
     const histogram = createLatencyHistogram();
     expect(histogram.summary()).toBeNull();
