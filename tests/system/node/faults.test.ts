@@ -16,6 +16,13 @@ const scored = (node: TestNode, atLeast: number, withinMs = 60_000) =>
 /** Beats the schedule of reconcile now instead of in two minutes. */
 const reconcileNow = (node: TestNode) => node.temporal.schedule.getHandle(reconcileScheduleId(node.crunchId)).trigger();
 
+/** Meets a round in the middle of its collection: needs a model that ponders. */
+const collecting = (node: TestNode) =>
+  until("a round is being collected", 20_000, async () => {
+    const rounds = node.db.selectFrom("rounds").select("id").where("status", "=", "COLLECTING");
+    return (await rounds.executeTakeFirst()) !== undefined;
+  });
+
 /** After the fault: the node goes on, a pass of reconcile repairs, and nothing is lost. */
 async function recovers(node: TestNode): Promise<void> {
   await scored(node, (await roundsScored(node)) + 3, 90_000);
@@ -44,16 +51,10 @@ async function recovers(node: TestNode): Promise<void> {
 
 describe("kill -9", () => {
   test("of the predict process in the middle of rounds", async () => {
-    await using node = await startNode({ models: MODELS });
+    await using node = await startNode({ models: { ...MODELS, contrarian: "ponders" } });
     await scored(node, 2);
     for (let i = 0; i < 3; i++) {
-      await until(
-        "a round is being collected",
-        20_000,
-        async () =>
-          (await node.db.selectFrom("rounds").select("id").where("status", "=", "COLLECTING").executeTakeFirst()) !==
-          undefined,
-      );
+      await collecting(node);
       await node.kill("feed,predict");
       await delay(i * 700);
       await node.start("feed,predict");
@@ -309,15 +310,9 @@ test("everything works, only slower, on a Temporal that the user started without
 }, 240_000);
 
 test("SIGTERM drains: no new rounds, the open one is stored, exit 0 in time, another process takes over", async () => {
-  await using node = await startNode({ models: { ...MODELS, steady: "follower" } });
+  await using node = await startNode({ models: { ...MODELS, steady: "follower", contrarian: "ponders" } });
   await scored(node, 2);
-  await until(
-    "a round is being collected",
-    20_000,
-    async () =>
-      (await node.db.selectFrom("rounds").select("id").where("status", "=", "COLLECTING").executeTakeFirst()) !==
-      undefined,
-  );
+  await collecting(node);
   const asked = Date.now();
   expect(await node.term("feed,predict")).toBe(0);
   expect(Date.now() - asked).toBeLessThan(10_000);

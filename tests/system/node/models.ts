@@ -9,6 +9,8 @@ export const BEHAVIOUR = {
   steady: "return {'value': 0.001}",
   follower: "return {'value': (self.last - self.before) / self.before}",
   contrarian: "return {'value': -(self.last - self.before) / self.before}",
+  /** collecting takes long enough to be met in the middle */
+  ponders: "import time; time.sleep(0.3); return {'value': (self.before - self.last) / self.before}",
   raises: "raise ValueError('I cannot do this')",
   exits: "import os; os._exit(3)",
   notANumber: "return {'value': float('nan')}",
