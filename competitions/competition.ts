@@ -62,16 +62,37 @@ export type ScoreResult = { value: number } & Record<string, number | boolean | 
 /** Treatment of a prediction that is not there: worst of the round, a fixed value, or left out (participation floor). */
 export type MissingPolicy = { kind: "worst-of-round" } | { kind: "fixed"; value: number } | { kind: "excluded" };
 
-interface LeaderboardWindow {
+export interface LeaderboardWindow {
   name: string;
   hours: number;
 }
 
-interface Ranking {
-  /** a window's or a metric's name */
+export interface Ranking {
+  /** a window's or a metric's name, or `overall` */
   key: string;
   direction: "asc" | "desc";
 }
+
+/** Whom a round calls: everybody, the best `n` and everybody each k-th round, or a list of model ids. Who is not called is neither ABSENT nor scored. */
+export type Callees =
+  | { kind: "all" }
+  | { kind: "top"; n: number; everybodyEach: number }
+  | { kind: "list"; models: readonly string[] };
+
+/** What a new deployment does to a model's standing: keep = goes on; reset = its windows begin anew; split = each deployment has a standing of its own. */
+export type DeploymentPolicy = "keep" | "reset" | "split";
+
+export type EnsembleFilter = { kind: "top_n"; n: number } | { kind: "min_metric"; metric: string; threshold: number };
+
+/** A virtual model `__ensemble_<name>__` made of members' outputs, scored against the same truth, never paid. */
+export interface EnsembleRule {
+  name: string;
+  strategy: "equal_weight" | "inverse_variance";
+  filter?: EnsembleFilter;
+}
+
+/** How a feed subject is called where models see it. */
+export type SubjectNames = Readonly<Record<string, string>>;
 
 export interface Competition<Input = unknown, Output = unknown, Truth = unknown> {
   id: string;
@@ -82,6 +103,14 @@ export interface Competition<Input = unknown, Output = unknown, Truth = unknown>
   truth: z.ZodType<Truth>;
   tickMethod: string;
   call: PredictionCall;
+  /** feed subject → name that models see (BTCUSDT → BTC); absent: as the feed names it */
+  subjectNames?: SubjectNames;
+  /** whom a round calls; absent: everybody */
+  callees?: Callees;
+  /** absent: keep */
+  onNewDeployment?: DeploymentPolicy;
+  /** scored rounds during which a newcomer is marked provisional; absent: 0 */
+  provisionalRounds?: number;
   buildInput(subject: string, asOfMs: number, records: readonly MarketRecord[]): Input;
   resolveTruth(request: ResolveRequest): Resolution<Truth>;
   /** larger is better unless the ranking says asc */
@@ -91,5 +120,16 @@ export interface Competition<Input = unknown, Output = unknown, Truth = unknown>
   missing: { ABSENT: MissingPolicy; TIMEOUT: MissingPolicy; FAILED: MissingPolicy };
   metrics: readonly string[];
   windows: readonly LeaderboardWindow[];
+  /** weights of windows in `overall`; absent: equal */
+  overall?: Readonly<Record<string, number>>;
   ranking: Ranking;
+  /** share of its rounds a model must have answered to be ranked before those that did not; absent: 0 */
+  participationFloor?: number;
+  ensembles?: readonly EnsembleRule[];
+  /** results of one model's scores in a scoring window → its snapshot's summary; absent: mean of each numeric field */
+  aggregateSnapshot?(
+    results: readonly Readonly<Record<string, unknown>>[],
+  ): Record<string, number | string | boolean | null>;
+  /** answers as the public crunch-node gives them, faults included: constant metrics, ties by position, `candles_1m` at any granularity */
+  compat?: "crunch-node";
 }
