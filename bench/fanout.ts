@@ -2,7 +2,7 @@
  * One tick (100 candles) and one predict over N models: our pieces beside the public ones, in one run, block by block in turn.
  *   a  model-runner-client over crunch-model-runner     b  our client over crunch-model-runner
  *   c  model-runner-client over our runner              d  our client over our runner
- * `node bench/fanout.ts [--models 1,5,20,50] [--rounds 200] [--blocks 10] [--warm 30] [--variants abcd] [--fleet 500]
+ * `node bench/fanout.ts [--models 1,5,20,50] [--rounds 200] [--blocks 10] [--warm 300] [--variants abcd] [--fleet 500]
  * [--fleet-rounds 200] [--pause 5] [--json file]`. `--models ""` measures the large fleet alone, `--fleet 0` leaves it out.
  * Compare figures of one run only.
  */
@@ -19,14 +19,14 @@ import { publicPackages } from "../tests/interop/venv.ts";
 import { eventually } from "../tests/interop/waiting.ts";
 import { CHALLENGE, startFleetProcess, TRIVIAL } from "./fleet-process.ts";
 import { PROBE_MS } from "./loop-probe.ts";
-import { cpuMs } from "./processes.ts";
+import { cpuMs, treeOf } from "./processes.ts";
 
 const { values: flags } = parseArgs({
   options: {
     models: { type: "string", default: "1,5,20,50" },
     rounds: { type: "string", default: "200" },
     blocks: { type: "string", default: "10" },
-    warm: { type: "string", default: "30" },
+    warm: { type: "string", default: "300" },
     variants: { type: "string", default: "abcd" },
     fleet: { type: "string", default: "500" },
     "fleet-rounds": { type: "string", default: "200" },
@@ -71,6 +71,9 @@ interface Block {
   readonly ms: readonly number[];
   /** of the client's process */
   readonly cpuMs: number;
+  /** of our runner, and of all its models' processes */
+  readonly runnerMs?: number;
+  readonly hostsMs?: number;
 }
 interface Variant extends AsyncDisposable {
   readonly name: string;
@@ -91,6 +94,20 @@ async function theirClient(name: string, python: string, port: number, models: n
       return { ms, cpuMs: cpu_ms };
     },
     [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
+  };
+}
+
+/** Adds what the runner and its hosts took. */
+function beside(variant: Variant, runnerPid: number): Variant {
+  return {
+    name: variant.name,
+    async run(rounds) {
+      const hosts = treeOf(runnerPid).slice(1);
+      const [runner, hosted] = [cpuMs([runnerPid]), cpuMs(hosts)];
+      const block = await variant.run(rounds);
+      return { ...block, runnerMs: cpuMs([runnerPid]) - runner, hostsMs: cpuMs(hosts) - hosted };
+    },
+    [Symbol.asyncDispose]: () => variant[Symbol.asyncDispose](),
   };
 }
 
@@ -156,8 +173,9 @@ async function compare(models: number): Promise<object[]> {
   if (wanted("cd").length > 0) {
     const fleet = open.use(await startFleetProcess(models));
     const ours = await ourClient("d", fleet.port, models); // waits until all models run
-    if (wanted("c").length > 0) await add(theirClient("c", client, fleet.port, models));
-    if (wanted("d").length > 0) await add(Promise.resolve(ours));
+    if (wanted("c").length > 0)
+      await add(theirClient("c", client, fleet.port, models).then((v) => beside(v, fleet.runnerPid)));
+    if (wanted("d").length > 0) await add(Promise.resolve(beside(ours, fleet.runnerPid)));
     else await ours[Symbol.asyncDispose]();
   }
   const blocks = new Map<string, Block[]>(variants.map(({ name }) => [name, []]));
@@ -172,18 +190,23 @@ function rowsOf(models: number, blocks: ReadonlyMap<string, readonly Block[]>): 
   const figures = new Map(
     [...blocks].map(([name, own]) => {
       const ms = own.flatMap((block) => block.ms);
-      const cpu = own.reduce((sum, block) => sum + block.cpuMs, 0) / (ms.length * models * OUR_CALLS.length);
-      return [name, { p50: quantile(ms, 0.5), p99: quantile(ms, 0.99), cpu, rounds: ms.length }];
+      const perCall = (of: (block: Block) => number | undefined) =>
+        own.reduce((sum, block) => sum + (of(block) ?? Number.NaN), 0) / (ms.length * models * OUR_CALLS.length);
+      const cpu = perCall((block) => block.cpuMs);
+      const runner = perCall((block) => block.runnerMs);
+      const hosts = perCall((block) => block.hostsMs);
+      return [name, { p50: quantile(ms, 0.5), p99: quantile(ms, 0.99), cpu, runner, hosts, rounds: ms.length }];
     }),
   );
   const a = figures.get("a");
-  return [...figures].map(([variant, { p50, p99, cpu, rounds }]) => ({
+  return [...figures].map(([variant, { p50, p99, cpu, runner, hosts, rounds }]) => ({
     models,
     variant,
     rounds,
     "p50 ms": rounded(p50, 2),
     "p99 ms": rounded(p99, 2),
     "client CPU ms/call": rounded(cpu, 4),
+    ...(Number.isFinite(runner) && { "runner CPU": rounded(runner, 4), "hosts CPU": rounded(hosts, 4) }),
     ...(a && {
       "a/x p50": rounded(a.p50 / p50, 2),
       "a/x p99": rounded(a.p99 / p99, 2),
@@ -202,10 +225,10 @@ async function largeFleet(models: number, rounds: number): Promise<object> {
   await fleet.loopDelay(); // begins anew
   const own = monitorEventLoopDelay({ resolution: PROBE_MS });
   own.enable();
-  const cpu = cpuMs(fleet.runnerPid);
+  const cpu = cpuMs([fleet.runnerPid]);
   const { ms, cpuMs: clientCpu } = await variant.run(rounds);
   own.disable();
-  const runnerCpu = cpuMs(fleet.runnerPid) - cpu;
+  const runnerCpu = cpuMs([fleet.runnerPid]) - cpu;
   const theirs = await fleet.loopDelay();
   const calls = ms.length * models * OUR_CALLS.length;
   return {

@@ -24,10 +24,20 @@ export function childOf(parent: number, pattern: RegExp): number | undefined {
   return [...parents()].find(([pid, of]) => of === parent && pattern.test(readProc(pid, "cmdline")))?.[0];
 }
 
-/** CPU time of a process so far, in ms (a clock tick is 10 ms). */
-export function cpuMs(pid: number): number {
-  const fields = readProc(pid, "stat").split(") ").at(-1)?.split(" ") ?? [];
-  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10;
+/** CPU time of processes so far, all their threads, in ms; counted by the scheduler, not by the clock's ticks. */
+export function cpuMs(pids: readonly number[]): number {
+  let ns = 0;
+  for (const pid of pids)
+    for (const thread of threadsOf(pid)) ns += Number(readProc(pid, `task/${thread}/schedstat`).split(" ")[0]);
+  return ns / 1e6;
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
 }
 
 /** Memory of processes together, in MB. `pss` shares what several map among them. */

@@ -1,4 +1,5 @@
 import { type CallResult, type CallStatus, cleanDetail } from "./fleet.ts";
+import type { FleetOutcome } from "./fleet-connection.ts";
 import type { FleetFanOut } from "./fleet-fan-out.ts";
 import type { Link } from "./link.ts";
 import { deadlineExceeded, type Outcome } from "./outcome.ts";
@@ -54,14 +55,16 @@ const SPARED: Made = {
 };
 const LATE = deadlineExceeded().detail;
 
-/** One result a call, in their order. Never rejects. */
+/** `done` gets one result a call, in their order: once, and whatever happens. */
 export function deliver(
   link: Link,
   deploymentId: string,
   delivery: Delivery,
   lane: DeliveringLane,
-): Promise<CallResult[]> {
-  return link.kind === "fleet" ? withFleet(link, deploymentId, delivery, lane) : overPublic(link, delivery, lane);
+  done: (results: CallResult[]) => void,
+): void {
+  if (link.kind === "public") void overPublic(link, delivery, lane).then(done);
+  else delivery.fleet.join(link.fleet, deploymentId, (found) => done(ofFleet(link, found, delivery, lane)));
 }
 
 async function overPublic(
@@ -74,7 +77,12 @@ async function overPublic(
   const one = (call: DeliveredCall) => callPublic(link, call, delivery, lane, before);
   // All go out at once and a journey is saved. Public runners would be busy.
   const sent = lane.isOrdered() && !stopOnFailure && !signal.aborted ? calls.map(one) : undefined;
-  return inOrder(link, delivery, lane, (call, i) => sent?.[i] ?? (signal.aborted ? undefined : one(call)));
+  const tally: Tally = { results: [] };
+  for (const [i, call] of calls.entries()) {
+    const making = tally.stopped ? undefined : (sent?.[i] ?? (signal.aborted ? undefined : one(call)));
+    count(tally, link, call, await making, delivery, lane);
+  }
+  return tally.results;
 }
 
 async function callPublic(
@@ -98,50 +106,50 @@ async function callPublic(
   };
 }
 
-/** All calls in one message with those of the runner's other models; the runner keeps their order, and knows what each model has seen. */
-async function withFleet(
-  link: Link & { kind: "fleet" },
-  deploymentId: string,
-  delivery: Delivery,
-  lane: DeliveringLane,
-): Promise<CallResult[]> {
-  const found = await delivery.fleet.join(link.fleet, deploymentId);
-  return inOrder(link, delivery, lane, (call, i) => {
-    const one = found[i];
-    if (!one) return undefined;
-    const { runUs, waitUs, isRepeated } = one;
-    const outcome = lane.learn(link, call, one.outcome);
-    return { outcome, times: { execTimeUs: outcome.status === "TIMEOUT" ? waitUs : runUs, waitUs }, isRepeated };
-  });
+/** All calls went in one message with those of the runner's other models; the runner keeps their order, and knows what each model has seen. */
+function ofFleet(link: Link, found: readonly FleetOutcome[], delivery: Delivery, lane: DeliveringLane): CallResult[] {
+  const tally: Tally = { results: [] };
+  for (let i = 0; i < delivery.calls.length; i++) {
+    const call = delivery.calls[i]!;
+    const one = tally.stopped ? undefined : found[i];
+    if (!one) count(tally, link, call, undefined, delivery, lane);
+    else {
+      const { runUs, waitUs, isRepeated } = one;
+      const outcome = lane.learn(link, call, one.outcome);
+      const times = { execTimeUs: outcome.status === "TIMEOUT" ? waitUs : runUs, waitUs };
+      count(tally, link, call, { outcome, times, isRepeated }, delivery, lane);
+    }
+  }
+  return tally.results;
 }
 
-/** Goes through the calls until one stops the rest. `make` gives nothing for a call that was not made. */
-async function inOrder(
+/** Results so far; `stopped` is that of all later calls. */
+interface Tally {
+  readonly results: CallResult[];
+  stopped?: CallResult | undefined;
+}
+
+/** Takes the next call's outcome; none when it was not made. */
+function count(
+  tally: Tally,
   link: Link,
+  call: DeliveredCall,
+  made: Made | undefined,
   delivery: Delivery,
   lane: DeliveringLane,
-  make: (call: DeliveredCall, index: number) => Promise<Made> | Made | undefined,
-): Promise<CallResult[]> {
-  const { calls, signal, stopOnFailure } = delivery;
-  const results: CallResult[] = [];
-  let stopped: CallResult | undefined;
-  for (const [i, call] of calls.entries()) {
-    const making = stopped ? undefined : make(call, i);
-    const made = making instanceof Promise ? await making : making;
-    if (!made) {
-      stopped ??= notMade(delivery, lane);
-      results.push(stopped);
-      continue;
-    }
-    const { outcome, times, isRepeated } = made;
-    const { status, detail, output } = outcome;
-    const cancelled = status === "TIMEOUT" && signal.reason === "caller";
-    const isCurrent = isRepeated || lane.judge(link, outcome, cancelled);
-    const result = cancelled ? aborted(lane) : lane.resultOf(status, detail, times, output);
-    results.push(result);
-    stopped = cancelled ? result : following(call, result, stopOnFailure || !isCurrent, lane);
+): void {
+  if (!made) {
+    tally.stopped ??= notMade(delivery, lane);
+    tally.results.push(tally.stopped);
+    return;
   }
-  return results;
+  const { outcome, times, isRepeated } = made;
+  const { status, detail, output } = outcome;
+  const cancelled = status === "TIMEOUT" && delivery.signal.reason === "caller";
+  const isCurrent = isRepeated || lane.judge(link, outcome, cancelled);
+  const result = cancelled ? aborted(lane) : lane.resultOf(status, detail, times, output);
+  tally.results.push(result);
+  tally.stopped = cancelled ? result : following(call, result, delivery.stopOnFailure || !isCurrent, lane);
 }
 
 const aborted = (lane: DeliveringLane) => lane.resultOf("SKIPPED", "ABORTED: the caller gave up");

@@ -149,6 +149,33 @@ export function createFleetClient(given: FleetClientOptions): FleetClient {
     return key === undefined ? { bytes } : { bytes, key, number: history.add({ key, request, bytes }) };
   }
 
+  /** Results by model, in the order of `lanes`. */
+  function deliverAll(
+    lanes: readonly [string, Lane | undefined][],
+    delivery: Delivery,
+  ): Promise<Map<string, CallResult[]>> {
+    return new Promise((resolve) => {
+      const found = new Map<string, CallResult[]>();
+      let open = lanes.length;
+      const take = (id: string, results: CallResult[]) => {
+        found.set(id, results);
+        for (const result of results) metrics.record(result);
+        if (--open === 0) resolve(found);
+      };
+      for (const [id] of lanes) found.set(id, []);
+      for (const [id, lane] of lanes) {
+        if (lane) lane.deliver(delivery, (results) => take(id, results));
+        else
+          take(
+            id,
+            delivery.calls.map(() => unknownModel(id)),
+          );
+      }
+      delivery.fleet.send(); // every lane has taken its seat
+      if (lanes.length === 0) resolve(found);
+    });
+  }
+
   async function callAll(request: CallAllRequest): Promise<Map<string, CallResult[]>> {
     const deadlineAt = Date.now() + request.deadlineMs;
     const requests = request.calls.map(({ method, args, kwargs }) => callRequest(method, args, kwargs));
@@ -169,13 +196,7 @@ export function createFleetClient(given: FleetClientOptions): FleetClient {
     });
     const delivery: Delivery = { ...common, calls, fleet };
     try {
-      const results = chosen(request.models).map(
-        async ([id, lane]) => [id, lane ? await lane.deliver(delivery) : calls.map(() => unknownModel(id))] as const,
-      );
-      fleet.send(); // every lane has taken its seat
-      const found = new Map(await Promise.all(results));
-      for (const result of [...found.values()].flat()) metrics.record(result);
-      return found;
+      return await deliverAll(chosen(request.models), delivery);
     } finally {
       clearTimeout(timer);
       request.signal?.removeEventListener("abort", giveUp);

@@ -7,13 +7,13 @@ interface Seat {
   /** by call of the request */
   readonly outcomes: (FleetOutcome | undefined)[];
   missing: number;
-  readonly resolve: (outcomes: FleetOutcome[]) => void;
+  readonly done: (outcomes: FleetOutcome[]) => void;
 }
 
 /** Gathers the models of one fan-out by their runners; `send` then makes one request to each runner. */
 export interface FleetFanOut {
-  /** Before `send`. One outcome for each call, whatever happens. */
-  join(connection: FleetConnection, deployment: string): Promise<FleetOutcome[]>;
+  /** Before `send`. `done` gets one outcome for each call: once, and whatever happens. */
+  join(connection: FleetConnection, deployment: string, done: (outcomes: FleetOutcome[]) => void): void;
   send(): void;
 }
 
@@ -39,7 +39,7 @@ export function createFleetFanOut(options: {
   function take(seat: Seat, call: number, outcome: FleetOutcome): void {
     if (call >= calls.length || seat.outcomes[call] !== undefined) return;
     seat.outcomes[call] = outcome;
-    if (--seat.missing === 0) seat.resolve(seat.outcomes.flatMap((each) => each ?? []));
+    if (--seat.missing === 0) seat.done(seat.outcomes as FleetOutcome[]);
   }
 
   async function call(connection: FleetConnection, seats: readonly Seat[]): Promise<void> {
@@ -60,18 +60,17 @@ export function createFleetFanOut(options: {
   }
 
   return {
-    join: (connection, deployment) =>
-      new Promise((resolve) => {
-        const target = { deployment, calls: [], deadline_ms: 0 };
-        const seat: Seat = { target, outcomes: calls.map(() => undefined), missing: calls.length, resolve };
-        if (calls.length === 0) resolve([]);
-        const seats = groups.get(connection);
-        if (seats) seats.push(seat);
-        else groups.set(connection, [seat]);
-      }),
+    join(connection, deployment, done) {
+      const target = { deployment, calls: [], deadline_ms: 0 };
+      const seat: Seat = { target, outcomes: calls.map(() => undefined), missing: calls.length, done };
+      const seats = groups.get(connection);
+      if (seats) seats.push(seat);
+      else groups.set(connection, [seat]);
+    },
     send() {
+      if (calls.length === 0) for (const seat of [...groups.values()].flat()) seat.done([]);
       const late = signal.aborted ? found(deadlineExceeded()) : undefined;
-      for (const [connection, seats] of groups) {
+      for (const [connection, seats] of calls.length === 0 ? [] : groups) {
         if (late) for (const seat of seats) calls.forEach((_call, index) => void take(seat, index, late));
         else void call(connection, seats);
       }

@@ -39,8 +39,8 @@ export interface Lane {
   isOpen(): boolean;
   /** Takes news of the orchestrator; a new address or deployment makes a new connection. */
   follow(deployment: DeploymentEvent): void;
-  /** One result a call. A lane that is still at an earlier delivery, or cools down, skips all of it. Never rejects. */
-  deliver(delivery: Delivery): Promise<CallResult[]>;
+  /** `done` gets one result a call, once, perhaps at once. A lane that is still at an earlier delivery, or cools down, skips all of it. */
+  deliver(delivery: Delivery, done: (results: CallResult[]) => void): void;
   close(): void;
 }
 
@@ -292,10 +292,10 @@ export function createLane(first: DeploymentEvent, options: LaneOptions): Lane {
       else if (moved || !wasUp) connect();
       else options.onChange();
     },
-    async deliver(delivery) {
+    deliver(delivery, done) {
       const skipped = (detail: string) => delivery.calls.map(() => resultOf("SKIPPED", detail));
       const away = () => skipped(`NOT_CONNECTED: ${state}${reason === undefined ? "" : ` (${reason})`}`);
-      if (state !== "CONNECTED") return away();
+      if (state !== "CONNECTED") return done(away());
       const leftOut = (detail: string) => {
         if (delivery.calls.some(({ number }) => number !== undefined))
           missed = { ms: Math.min(CATCH_UP_MS, Math.max(1, delivery.deadlineAt - Date.now())) };
@@ -304,23 +304,33 @@ export function createLane(first: DeploymentEvent, options: LaneOptions): Lane {
         return results;
       };
       if (inLane > 0 && (Date.now() - busySince > BURST_MS || inLane >= MAX_IN_LANE))
-        return leftOut("BUSY: still at an earlier fan-out");
+        return done(leftOut("BUSY: still at an earlier fan-out"));
       if (limits.skip()) {
         const results = leftOut(`PREEMPTIVE_SKIP: ${limits.timeouts()} consecutive timeouts`);
         if (options.compat) countTimeout(limits.skipped, "skipped after timeouts");
-        return results;
+        return done(results);
       }
       if (inLane++ === 0) busySince = Date.now();
-      const send = async () =>
-        state === "CONNECTED" && link ? deliver(link, deployment.deployment_id, delivery, delivering) : away();
+      const send = (sent: (results: CallResult[]) => void) => {
+        if (state === "CONNECTED" && link) deliver(link, deployment.deployment_id, delivery, delivering, sent);
+        else sent(away());
+      };
       // The fan-out of a fleet goes out in this very moment; its runner keeps the order.
-      if (link?.kind === "fleet") return send().finally(leave);
+      if (link?.kind === "fleet") {
+        send((results) => {
+          leave();
+          done(results);
+        });
+        return;
+      }
       const waits = isCatchingUp;
       const mine = turn.then(() =>
-        waits && delivery.signal.aborted ? leftOut("BUSY: it was given the ticks that it had missed") : send(),
+        waits && delivery.signal.aborted
+          ? leftOut("BUSY: it was given the ticks that it had missed")
+          : new Promise<CallResult[]>(send),
       );
       turn = mine.then(leave, leave);
-      return mine;
+      void mine.then(done);
     },
     close() {
       attempt.abort();

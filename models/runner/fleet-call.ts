@@ -1,6 +1,6 @@
 import { CODE } from "../protocol/answer-code.ts";
 import type { CallManyRequest, FleetAnswer } from "../protocol/fleet-messages.ts";
-import { type Answer, createBatch, type HostCall } from "./frames.ts";
+import { type Answer, type Batch, createBatch, type HostCall } from "./frames.ts";
 import type { AnswerSink, ModelHost } from "./model-host.ts";
 import type { RoundMemory } from "./round-memory.ts";
 
@@ -42,7 +42,7 @@ export function runFleetCall(options: {
 }): FleetCallRun {
   const { request, calls, onAnswer } = options;
   const arrivedAt = performance.now();
-  const batches = new Map<string, ReturnType<typeof createBatch>>();
+  const batches = new Map<string, Batch>();
   let next = 0;
   let atWork = 0;
   let left = request.targets.reduce((sum, target) => sum + (target.calls.length || calls.length), 0);
@@ -54,13 +54,20 @@ export function runFleetCall(options: {
   /** the places that were taken, in the order of time; only where there are more models than places */
   const places: { readonly since: number; isTaken: boolean }[] = [];
 
+  const everyCall = calls.map((_call, call) => call);
   const callsOf = (target: number): readonly number[] => {
     const own = request.targets[target]?.calls ?? [];
-    return own.length > 0 ? own : calls.map((_call, call) => call);
+    return own.length > 0 ? own : everyCall;
   };
+  /** nearly every target's: all calls under the request's deadline */
+  let common: Batch | undefined;
 
   /** One batch for all targets that get the same calls under the same deadline. */
-  function batchOf(indexes: readonly number[], timeoutMs: number) {
+  function batchOf(indexes: readonly number[], timeoutMs: number): Batch {
+    if (indexes === everyCall && timeoutMs === request.deadline_ms) {
+      common ??= createBatch(calls, timeoutMs, request.targets.length);
+      return common;
+    }
     const name = `${timeoutMs}/${indexes}`;
     const known = batches.get(name);
     if (known) return known;

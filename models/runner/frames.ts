@@ -102,6 +102,10 @@ export interface Batch {
   /** answers name it; no two batches of a runner have the same */
   readonly id: number;
   readonly calls: readonly HostCall[];
+  /** indexes of all calls */
+  readonly all: readonly number[];
+  /** whether any call has a key, which a host may have been given before */
+  readonly hasKeys: boolean;
   readonly timeoutMs: number;
   /** the frame with these calls (by index) only; `marshal`: the host reads Python's marshal */
   frame(kind: number, included: readonly number[], marshal: boolean): Buffer;
@@ -112,27 +116,35 @@ let lastBatch = 0;
 export function createBatch(calls: readonly HostCall[], timeoutMs: number, hosts = 1): Batch {
   lastBatch = (lastBatch + 1) >>> 0;
   const id = lastBatch;
+  const all = calls.map((_call, index) => index);
   const frames = new Map<string, Buffer>();
+  const last: { kind?: number; isMarshal?: boolean; frame?: Buffer } = {}; // of all calls: what nearly every host gets
   let marshalled: readonly HostCall[] | undefined;
+
+  function make(kind: number, included: readonly number[], asMarshal: boolean): Buffer {
+    const name = `${kind}/${asMarshal}/${included}`;
+    const known = frames.get(name);
+    if (known) return known;
+    if (asMarshal) marshalled ??= calls.map(withMarshal);
+    const from = asMarshal && marshalled ? marshalled : calls;
+    const parts = included.flatMap((index) => from[index] ?? []);
+    const made = encodeFrame(kind, id, parts, timeoutMs);
+    frames.set(name, made);
+    return made;
+  }
+
   return {
     id,
     calls,
+    all,
+    hasKeys: calls.some(({ key }) => key !== undefined),
     timeoutMs,
     frame(kind, included, marshal) {
-      const asMarshal = marshal && hosts >= 4;
-      const name = `${kind}/${asMarshal}/${included}`;
-      const known = frames.get(name);
-      if (known) return known;
-      if (asMarshal) marshalled ??= calls.map(withMarshal);
-      const from = asMarshal && marshalled ? marshalled : calls;
-      const made = encodeFrame(
-        kind,
-        id,
-        included.flatMap((index) => from[index] ?? []),
-        timeoutMs,
-      );
-      frames.set(name, made);
-      return made;
+      const isMarshal = marshal && hosts >= 4;
+      if (included !== all) return make(kind, included, isMarshal);
+      if (!last.frame || last.kind !== kind || last.isMarshal !== isMarshal)
+        Object.assign(last, { kind, isMarshal, frame: make(kind, all, isMarshal) });
+      return last.frame as Buffer;
     },
   };
 }

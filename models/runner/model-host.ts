@@ -47,7 +47,6 @@ interface Job {
 }
 
 const finding = (code: number, text: string): Answer => ({ ...NO_VALUE, code, value: Buffer.from(text) });
-const indexes = (batch: Batch): number[] => batch.calls.map((_call, index) => index);
 /** Codes after which the model has seen the call's arguments. */
 const REACHED: ReadonlySet<number> = new Set([CODE.OK, CODE.FAILED, CODE.TOO_LARGE, CODE.NOT_FINITE]);
 
@@ -126,8 +125,9 @@ export function createModelHost(
     own.answered += answers.length;
     const isDone = own.answered === own.sent.length;
     if (isDone) job = undefined;
-    for (const [i, answer] of answers.entries()) {
+    for (let i = 0; i < answers.length; i++) {
       const index = own.sent[first + i] ?? 0;
+      const answer = answers[i] as Answer;
       remember(own, index, answer);
       own.sink(index, answer);
     }
@@ -175,14 +175,16 @@ export function createModelHost(
 
   function send(next: Job): void {
     const { batch } = next;
-    const known = (index: number) => batch.calls[index]?.key !== undefined && batch.calls[index]?.key === lastKey;
-    const all = indexes(batch);
-    next.sent = lastKey === undefined ? all : all.filter((index) => !known(index));
+    const isKnown = (index: number) => batch.calls[index]?.key !== undefined && batch.calls[index]?.key === lastKey;
+    if (lastKey !== undefined && batch.hasKeys && batch.all.some(isKnown))
+      next.sent = batch.all.filter((index) => !isKnown(index));
     if (next.sent.length > 0) {
       job = next;
       host?.write(batch.frame(KIND[next.action], next.sent, readsMarshal));
     } else clearTimeout(next.timer);
-    for (const index of all) if (!next.sent.includes(index)) next.sink(index, finding(CODE.ALREADY_DELIVERED, ""));
+    if (next.sent === batch.all) return;
+    for (const index of batch.all)
+      if (!next.sent.includes(index)) next.sink(index, finding(CODE.ALREADY_DELIVERED, ""));
   }
 
   function enqueue(action: HostAction, batch: Batch, sink: AnswerSink, timeoutMs: number, front = false): void {
@@ -190,7 +192,7 @@ export function createModelHost(
       action,
       batch,
       sink,
-      sent: indexes(batch),
+      sent: batch.all,
       answered: 0,
       timer: setTimeout(() => expire(added), timeoutMs),
     };
@@ -254,7 +256,7 @@ export function createModelHost(
     },
     submit(batch, sink, { timeoutMs, queueLimit }) {
       const all = (answer: Answer) => {
-        for (const index of indexes(batch)) sink(index, answer);
+        for (const index of batch.all) sink(index, answer);
       };
       if (isAway()) return all(finding(CODE.NOT_READY, reason ?? "the model is stopped"));
       if (queue.length >= queueLimit) return all(finding(CODE.BUSY, "too many calls wait for this model"));

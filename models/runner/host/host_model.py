@@ -126,6 +126,8 @@ class Model:
         if names is None or not keywords:
             return keywords
         in_order, by_name = names
+        if given == 0 and by_name.issuperset(keywords):
+            return keywords
         filled = in_order[:given]
         unused = frozenset(key for key in keywords if key not in by_name or key in filled)
         if unused and unused not in self.told:

@@ -18,13 +18,13 @@ class TooLarge(Exception):
 
 def decode(kind, data):
     """A Python value of wire bytes; raises ValueError or struct.error for the model's author to read."""
+    if kind == MARSHAL:
+        return marshal.loads(data)
     if kind == JSON:
         try:
             return json.loads(str(data, "utf-8"))
         except json.JSONDecodeError as error:
             raise ValueError(f"Failed to decode JSON data: {error}") from None
-    if kind == MARSHAL:
-        return marshal.loads(data)
     if kind == DOUBLE:
         return F64.unpack(data)[0]
     if kind == INT:
