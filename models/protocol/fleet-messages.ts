@@ -44,3 +44,17 @@ export interface DescribeResponse {
   models: number;
   max_answer_bytes: number;
 }
+/** Numbers of ModelState.State. */
+export const MODEL_STATE = { STARTING: 0, RUNNING: 1, DOWN: 2, REFUSED: 3, GONE: 4 } as const;
+export interface ModelStateMessage {
+  deployment: string;
+  model: string;
+  state: number;
+  /** for people; empty where nothing is wrong */
+  why: string;
+  incarnation: number;
+  dropped_log_bytes: number;
+}
+export interface WatchResponse {
+  models: ModelStateMessage[];
+}

@@ -41,7 +41,7 @@ export interface StatusResponse {
 const folder = fileURLToPath(new URL("../../protos/", import.meta.url));
 const definitions: PackageDefinition = loadSync(
   ["commons.proto", "dynamic_subclass.proto", "train_infer.proto", "health.proto", "fleet.proto"],
-  { includeDirs: [folder], keepCase: true, defaults: true, arrays: true, enums: Number, bytes: Buffer },
+  { includeDirs: [folder], keepCase: true, defaults: true, arrays: true, enums: Number, longs: Number, bytes: Buffer },
 );
 
 /** protobufjs writes defaults that were set explicitly, the public peers never do: left out, the bytes are theirs. */

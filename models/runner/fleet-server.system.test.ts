@@ -6,13 +6,22 @@ import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { example, fixture, quiet, until } from "../fixtures/test-fleet.ts";
 import { CODE } from "../protocol/answer-code.ts";
-import type { CallManyRequest, CallManyResponse, FleetAnswer, SetupOneRequest } from "../protocol/fleet-messages.ts";
+import {
+  type CallManyRequest,
+  type CallManyResponse,
+  type FleetAnswer,
+  MODEL_STATE,
+  type ModelStateMessage,
+  type SetupOneRequest,
+  type WatchResponse,
+} from "../protocol/fleet-messages.ts";
 import { callRequest, messageType, type StatusResponse, setupRequest } from "../protocol/messages.ts";
 import { findInterpreters } from "./python.ts";
 import { createRunner, type Runner } from "./runner.ts";
 
 const request = messageType<CallManyRequest>("almanac.fleet.CallManyRequest");
 const response = messageType<CallManyResponse>("almanac.fleet.CallManyResponse");
+const watchResponse = messageType<WatchResponse>("almanac.fleet.WatchResponse");
 const setupOne = messageType<SetupOneRequest>("almanac.fleet.SetupOneRequest");
 const setupResponse = messageType<StatusResponse>("dynamic_subclass.SetupResponse");
 const GOOD = Array.from({ length: 6 }, (_, i) => `good-${i}`);
@@ -233,5 +242,32 @@ describe("the fleet service", () => {
   test("an empty round ends at once; a stranger cannot be set up", async () => {
     expect(await call({ to: [] })).toEqual([]);
     await expect(setup("nobody")).rejects.toThrow(/no deployment nobody/);
+  });
+
+  test("tells who watches of all models, then of each that changes, and of its loss", async () => {
+    const seen: ModelStateMessage[] = [];
+    const stream = client.makeServerStreamRequest(
+      "/almanac.fleet.Fleet/Watch",
+      () => Buffer.alloc(0),
+      watchResponse.deserialize,
+      {},
+    );
+    stream.on("data", ({ models }: WatchResponse) => seen.push(...models));
+    stream.on("error", () => undefined);
+    const of = (deployment: string) => seen.filter((each) => each.deployment === deployment);
+    await until(
+      () => seen.length,
+      (count) => count === 9,
+    );
+    expect(seen.every(({ state, why }) => state === MODEL_STATE.RUNNING && why === "")).toBe(true);
+    const before = of("zoo-2")[0]!.incarnation;
+    runner.restart("zoo-2", "was restarted by a test");
+    await until(
+      () => of("zoo-2").at(-1),
+      (last) => last?.state === MODEL_STATE.RUNNING && last.incarnation === before + 1,
+    );
+    expect(of("zoo-2")[1]).toMatchObject({ state: MODEL_STATE.DOWN, why: expect.stringContaining("by a test") });
+    expect(of("good-0")).toHaveLength(1);
+    stream.cancel();
   });
 });

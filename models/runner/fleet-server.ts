@@ -16,6 +16,7 @@ import type {
 } from "../protocol/fleet-messages.ts";
 import { FLEET, type StatusResponse, service } from "../protocol/messages.ts";
 import { runFleetCall } from "./fleet-call.ts";
+import type { FleetWatch } from "./fleet-watch.ts";
 import { foreignType, type HostCall, hostCall, MAX_FRAME_BYTES, unframeable } from "./frames.ts";
 import type { ModelHost } from "./model-host.ts";
 import { createRoundMemory, type RoundMemory } from "./round-memory.ts";
@@ -40,6 +41,7 @@ export async function createFleetServer(options: {
   host: string;
   sandbox: string;
   modelCount: () => number;
+  watch: FleetWatch;
   hostOf: (deployment: string) => ModelHost | undefined;
 }): Promise<FleetServer> {
   const memory = createRoundMemory();
@@ -71,6 +73,7 @@ export async function createFleetServer(options: {
         done({ code: grpcStatus.RESOURCE_EXHAUSTED, details: "Server busy" });
       }
     },
+    Watch: options.watch.add,
     Describe: (_call: unknown, done: sendUnaryData<DescribeResponse>) =>
       done(null, {
         protocol: PROTOCOL,

@@ -1,8 +1,10 @@
 import type { Logger } from "pino";
+import { MODEL_STATE, type ModelStateMessage } from "../protocol/fleet-messages.ts";
 import type { ServerSecurity } from "../secure/server-security.ts";
 import { type Backend, type ContainerSettings, createBackend, type Sandbox } from "./backend.ts";
 import { levelName, modelUid, type SandboxMode } from "./box.ts";
 import { createFleetServer } from "./fleet-server.ts";
+import { createFleetWatch } from "./fleet-watch.ts";
 import { submissionLanguage } from "./language.ts";
 import { createModelHost, type ModelHost } from "./model-host.ts";
 import { createModelServer, type ModelServer } from "./model-server.ts";
@@ -70,6 +72,28 @@ const observed = (host: ModelHost): RunnerModelState => {
   return host.incarnation() === 1 && host.state() === "STARTING" ? "STARTING" : "DOWN";
 };
 
+const infoOf = ({ model, state, reason, host, server }: Entry): RunnerModelInfo => ({
+  deploymentId: model.deploymentId,
+  modelId: model.modelId,
+  version: model.version,
+  state: state === "RUNNING" && host ? observed(host) : state,
+  port: server?.port ?? null,
+  reason: reason ?? host?.reason() ?? null,
+  incarnation: host?.incarnation() ?? 0,
+});
+
+const watched = (entry: Entry): ModelStateMessage => {
+  const { deploymentId, modelId, state, reason, incarnation } = infoOf(entry);
+  return {
+    deployment: deploymentId,
+    model: modelId,
+    state: MODEL_STATE[state],
+    why: reason ?? "",
+    incarnation,
+    dropped_log_bytes: entry.host?.log.droppedBytes() ?? 0,
+  };
+};
+
 /** Many models in one process, each in a boxed process of its own and on a port of its own. */
 export async function createRunner(options: {
   host: string;
@@ -84,7 +108,7 @@ export async function createRunner(options: {
   logger: Logger;
   onChange: () => void;
 }): Promise<Runner> {
-  const { logger, onChange } = options;
+  const { logger } = options;
   const staging = await createStaging(options.stateDir);
   const backend: Backend = await createBackend({ ...options, containers: options.containers ?? null, staging }).catch(
     async (error) => {
@@ -95,6 +119,11 @@ export async function createRunner(options: {
   const { sandbox } = backend;
   const entries = new Map<string, Entry>();
   const waiting: Entry[] = [];
+  const watch = createFleetWatch(() => [...entries.values()].map(watched));
+  const onChange = () => {
+    options.onChange();
+    watch.changed();
+  };
   let starting = 0;
   // Where models must prove themselves, each does so at its own address.
   const fleet = options.security
@@ -103,6 +132,7 @@ export async function createRunner(options: {
         host: options.host,
         sandbox: levelName(sandbox),
         modelCount: () => entries.size,
+        watch,
         hostOf: (deploymentId) => entries.get(deploymentId)?.host,
       });
 
@@ -179,15 +209,7 @@ export async function createRunner(options: {
       pid: process.pid,
       sandbox,
       fleetPort: fleet?.port ?? null,
-      models: [...entries.values()].map(({ model, state, reason, host, server }) => ({
-        deploymentId: model.deploymentId,
-        modelId: model.modelId,
-        version: model.version,
-        state: state === "RUNNING" && host ? observed(host) : state,
-        port: server?.port ?? null,
-        reason: reason ?? host?.reason() ?? null,
-        incarnation: host?.incarnation() ?? 0,
-      })),
+      models: [...entries.values()].map(infoOf),
     }),
     apply(models) {
       const wanted = new Map(models.map((model) => [model.deploymentId, model]));
@@ -208,6 +230,7 @@ export async function createRunner(options: {
     restart: (deploymentId, why) => entries.get(deploymentId)?.host?.restart(why),
     log: (deploymentId) => entries.get(deploymentId)?.host?.log.text(),
     async close() {
+      watch.close();
       fleet?.close();
       options.security?.close();
       const all = [...entries.values()];
