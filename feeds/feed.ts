@@ -22,14 +22,49 @@ export interface Subscription {
   granularity: string;
 }
 
+export type FeedEventKind =
+  | "connected"
+  | "reconnect"
+  | "malformed"
+  | "duplicate"
+  | "late"
+  | "correction"
+  | "gap"
+  | "skew"
+  | "rate-limited";
+
+/** Something about the quality of what a source sends. Never an end: the feed goes on by itself. */
+export interface FeedEvent {
+  kind: FeedEventKind;
+  source: string;
+  /** absent where it concerns the connection and not one subject */
+  subject?: string;
+  /** our clock, epoch ms */
+  atMs: number;
+  /** records or frames that it concerns */
+  count: number;
+  /** for people: what was seen */
+  detail: string;
+  /** delay to the next try (reconnect, rate-limited); length (gap); how far behind (late); theirs minus ours (skew) */
+  ms?: number;
+  /** gap: begin of the last record before it, epoch ms; only where what follows is delivered before the gap is filled */
+  sinceMs?: number;
+  /** correction: the later record, which is not delivered; the first one stays */
+  record?: FeedRecord;
+}
+/** Given to openFeed; called in order, must not throw. */
+export type FeedObserver = (event: FeedEvent) => void;
+
 /** Awaited before the feed goes on: what it returned from has been stored. */
 export type FeedSink = (records: FeedRecord[]) => Promise<void>;
 
-interface FetchRequest extends Subscription {
+export interface FetchRequest extends Subscription {
   /** half-open: tsEvent ≥ startMs and < endMs */
   startMs: number;
   endMs: number;
   limit: number;
+  /** ends waiting (a rate limit may ask for minutes): the promise rejects */
+  signal?: AbortSignal;
 }
 
 /** A source of market data. Feeds know no database: records go into a sink. */

@@ -1,16 +1,22 @@
-import { type Feed, FeedSettingError } from "./feed.ts";
+import { openBinance } from "./binance.ts";
+import { type Feed, type FeedObserver, FeedSettingError } from "./feed.ts";
+import type { FeedOptions } from "./options.ts";
+import { openPyth } from "./pyth.ts";
 import { createReplayFeed } from "./replay.ts";
 import { fileSeries, packagedSeries } from "./series.ts";
+import { openSynthetic } from "./synthetic.ts";
 
 export interface FeedSettings {
   source: string;
   subjects: readonly string[];
   kind: string;
   /** FEED_OPT_… by name */
-  options: Readonly<Record<string, string>>;
+  options: FeedOptions;
+  /** told of reconnects, gaps, duplicates and whatever else says how good the source is */
+  onEvent?: FeedObserver;
 }
 
-/** FEED_OPT_file (a CSV; absent: the packaged S&P 500), FEED_OPT_speed, FEED_OPT_spacing=even|recorded, FEED_OPT_subject. */
+/** FEED_OPT_file (CSV, parquet or a folder of them; absent: the packaged S&P 500), FEED_OPT_speed, FEED_OPT_spacing=even|recorded, FEED_OPT_subject. */
 async function openReplay({ subjects, kind, options }: FeedSettings): Promise<Feed> {
   const speed = options.speed === undefined ? undefined : Number(options.speed);
   if (speed !== undefined && !(speed > 0))
@@ -23,7 +29,12 @@ async function openReplay({ subjects, kind, options }: FeedSettings): Promise<Fe
   return createReplayFeed({ series, subject, ...(speed === undefined ? {} : { speed }) });
 }
 
-const SOURCES: Readonly<Record<string, (settings: FeedSettings) => Promise<Feed>>> = { replay: openReplay };
+const SOURCES: Readonly<Record<string, (settings: FeedSettings) => Feed | Promise<Feed>>> = {
+  pyth: ({ options, onEvent }) => openPyth(options, onEvent),
+  binance: ({ options, onEvent }) => openBinance(options, onEvent),
+  replay: openReplay,
+  synthetic: ({ options, subjects }) => openSynthetic(options, subjects),
+};
 
 /** Opens the feed that FEED_SOURCE names. */
 export async function openFeed(settings: FeedSettings): Promise<Feed> {

@@ -1,5 +1,8 @@
 import { existsSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parquetWriteBuffer } from "hyparquet-writer";
 import { describe, expect, test } from "vitest";
 import { closeToClose } from "../competitions/close-to-close.ts";
 import type { MarketRecord } from "../competitions/competition.ts";
@@ -85,6 +88,44 @@ test("listening delivers each bar once, when it is final", async () => {
   expect(times.map((t) => got[times.indexOf(t)]!.record.values.close)).toEqual(times.map((t) => ((t / 20) % 3) + 1));
 });
 
+describe("parquet", () => {
+  const day = async (folder: string, name: string, firstMs: number) => {
+    const times = [0, 1, 2].map((i) => new Date(firstMs + i * 60_000));
+    const columnData = [
+      { name: "ts_event", data: times, type: "TIMESTAMP" as const },
+      { name: "source", data: ["binance", "binance", "binance"], type: "STRING" as const },
+      ...["open", "high", "low", "close"].map((name, c) => {
+        return { name, data: [1, 2, 3].map((i) => i + c / 10), type: "DOUBLE" as const };
+      }),
+      { name: "meta", data: ["{}", "{}", "{}"], type: "STRING" as const },
+    ];
+    await writeFile(join(folder, name), Buffer.from(parquetWriteBuffer({ columnData })));
+  };
+
+  test("a file, and a folder of day files, replay like a CSV", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "almanac-replay-"));
+    try {
+      const firstMs = Date.UTC(2025, 0, 1);
+      await day(folder, "2025-01-02.parquet", firstMs + 86_400_000);
+      await day(folder, "2025-01-01.parquet", firstMs);
+      const one = await fileSeries(join(folder, "2025-01-01.parquet"), { even: false, candles: true });
+      expect(one.events.map(({ offsetMs }) => offsetMs)).toEqual([0, 60_000, 120_000]);
+      expect(one.events[2]).toMatchObject({ values: { open: 3, close: 3.3 }, recorded: "2025-01-01T00:02:00.000Z" });
+      expect(Object.keys(one.events[0]!.values)).toEqual(["open", "high", "low", "close"]);
+      const all = await fileSeries(folder, { even: false, candles: true });
+      expect(all.events).toHaveLength(6);
+      expect(all.events[3]!.offsetMs).toBe(86_400_000);
+      expect(all.stepMs).toBe(60_000);
+      await writeFile(join(folder, "2025-01-03.parquet"), "no parquet");
+      await expect(fileSeries(folder, { even: false, candles: true })).rejects.toThrow(
+        /FEED_OPT_file=.* cannot be read/,
+      );
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
+
 const data = process.env.ALMANAC_TEST_DATA ?? join(import.meta.dirname, "..", "..", "shared", "data");
 describe.skipIf(!existsSync(data))("recorded market data (skipped where the folder of recordings is absent)", () => {
   test("candles keep their gaps and their distances", async () => {
@@ -114,7 +155,11 @@ describe.skipIf(!existsSync(data))("recorded market data (skipped where the fold
 describe("settings that cannot work are refused with what to write instead", () => {
   const base = { source: "replay", subjects: ["SP500"], kind: "candle", options: {} };
   test.each([
-    ["an unknown source", { ...base, source: "carrier-pigeon" }, /FEED_SOURCE=carrier-pigeon: this version has replay/],
+    [
+      "an unknown source",
+      { ...base, source: "carrier-pigeon" },
+      /FEED_SOURCE=carrier-pigeon: this version has pyth, binance, replay, synthetic/,
+    ],
     ["a missing file", { ...base, options: { file: "no/such.csv" } }, /FEED_OPT_file=no\/such.csv cannot be read/],
     ["a speed of zero", { ...base, options: { speed: "0" } }, /FEED_OPT_speed=0: a positive number/],
     ["a spacing that is neither", { ...base, options: { spacing: "odd" } }, /even or recorded/],

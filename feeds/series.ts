@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { parse } from "csv-parse/sync";
@@ -23,7 +23,7 @@ export interface Series {
 }
 
 const rowSchema = z.record(z.string(), z.string());
-const TIME_COLUMNS = ["ts", "timestamp", "time", "date"];
+const TIME_COLUMNS = ["ts", "ts_event", "timestamp", "time", "date"];
 const ID_COLUMNS = ["id", "trade_id", "event_id"];
 const EVEN_STEP_MS = 1_000;
 
@@ -57,8 +57,19 @@ function smallestStep(times: readonly number[]): number {
  * Reads a CSV with a header: a time column (ts, timestamp, time or date), an id column for trades, numbers.
  * `even` places rows one step apart whatever their dates say (daily bars without their week-ends).
  */
-export function parseSeries(csv: string, options: { even: boolean; candles: boolean }): Series {
-  const rows = z.array(rowSchema).parse(parse(csv, { columns: true, skip_empty_lines: true, trim: true }));
+export function parseSeries(csv: string, options: SeriesOptions): Series {
+  return seriesOf(csvRows(csv), options);
+}
+
+const csvRows = (csv: string): Record<string, string>[] =>
+  z.array(rowSchema).parse(parse(csv, { columns: true, skip_empty_lines: true, trim: true }));
+
+interface SeriesOptions {
+  even: boolean;
+  candles: boolean;
+}
+
+function seriesOf(rows: readonly Record<string, string>[], options: SeriesOptions): Series {
   const columns = Object.keys(rows[0] ?? {});
   const timeColumn = columns.find((c) => TIME_COLUMNS.includes(c.toLowerCase()));
   if (rows.length < 2 || !timeColumn)
@@ -87,9 +98,22 @@ export async function packagedSeries(): Promise<Series> {
   });
 }
 
-export async function fileSeries(path: string, options: { even: boolean; candles: boolean }): Promise<Series> {
-  const csv = await readFile(path, "utf8").catch((cause: unknown) => {
+/** A CSV or parquet file, or a folder of such: its files one after the other, by name (days, as a backfill writes them). */
+export async function fileSeries(path: string, options: SeriesOptions): Promise<Series> {
+  try {
+    const paths = (await stat(path)).isDirectory()
+      ? (await readdir(path)).filter((name) => /\.(csv|parquet)$/.test(name)).map((name) => join(path, name))
+      : [path];
+    const rows: Record<string, string>[] = [];
+    for (const file of paths.sort()) for (const row of await rowsOf(file)) rows.push(row);
+    return seriesOf(rows, options);
+  } catch (cause) {
+    if (cause instanceof FeedSettingError) throw cause;
     throw new FeedSettingError(`FEED_OPT_file=${path} cannot be read: ${String(cause)}`);
-  });
-  return parseSeries(csv, options);
+  }
+}
+
+async function rowsOf(path: string): Promise<Record<string, string>[]> {
+  if (path.endsWith(".parquet")) return (await import("./parquet-rows.ts")).parquetRows(path);
+  return csvRows(await readFile(path, "utf8"));
 }
