@@ -7,3 +7,9 @@ export function granularityMs(text: string): number {
   if (value <= 0) throw new TypeError(`granularity "${text}": write a number and ms, s, m, h or d, such as 15s`);
   return value;
 }
+
+/** 15000 → "15s": in the largest unit that divides it. The inverse of granularityMs but for spellings such as 60s. */
+export function granularityText(ms: number): string {
+  const [unit, size] = Object.entries(UNIT_MS).findLast(([, unitMs]) => ms % unitMs === 0) ?? ["ms", 1];
+  return `${ms / size}${unit}`;
+}

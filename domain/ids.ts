@@ -1,5 +1,5 @@
 /** Business keys. Workflow ids are built and parsed here and nowhere else (design: nothing in an id is random). */
-type QueueRole = "predict" | "score" | "checkpoint" | "signing";
+type QueueRole = "predict" | "score" | "checkpoint" | "signing" | "backfill";
 /** A queue per role and competition: nodes that share a Temporal server never take each other's work. */
 export const taskQueue = (role: QueueRole, competition: string): string => `${role}/${competition}`;
 /** Seen from a workflow on `own`: the queue of another role of the same node. */
@@ -10,11 +10,26 @@ export const WORKFLOW = {
   scoringWindow: "scoringWindow",
   emissionCheckpoint: "emissionCheckpoint",
   reconcile: "reconcile",
+  tournamentRound: "tournamentRound",
   startWindows: "startWindows",
   startCheckpoints: "startCheckpoints",
+  backfill: "backfill",
+  rescore: "rescore",
+  retention: "retention",
 } as const;
 
-export const UPDATE = { approve: "approve", retry: "retry", retryBlocked: "retryBlocked", void: "void" } as const;
+export const UPDATE = {
+  approve: "approve",
+  retry: "retry",
+  retryBlocked: "retryBlocked",
+  void: "void",
+  pause: "pause",
+  resume: "resume",
+  cancel: "cancel",
+} as const;
+export const QUERY = { progress: "progress" } as const;
+
+export const SIGNAL = { truthPosted: "truthPosted", rescoreAsked: "rescoreAsked" } as const;
 
 export interface RoundKey {
   competition: string;
@@ -31,9 +46,13 @@ export function parseRoundId(id: string): RoundKey {
 }
 
 export const windowId = (competition: string, endMs: number): string => `window/${competition}/${endMs}`;
+export const tournamentWorkflowId = (competition: string, id: string): string => `tournament/${competition}/${id}`;
 export const checkpointWorkflowId = (competition: string, endMs: number): string =>
   `checkpoint/${competition}/${endMs}`;
 export const reconcileId = (competition: string): string => `reconcile/${competition}`;
+export const backfillWorkflowId = (job: string): string => `backfill/${job}`;
+export const rescoreWorkflowId = (job: string): string => `rescore/${job}`;
+export const retentionScheduleId = (competition: string): string => `retention/${competition}`;
 export const windowScheduleId = (competition: string): string => `windows/${competition}`;
 export const checkpointScheduleId = (competition: string): string => `checkpoints/${competition}`;
 export const reconcileScheduleId = (competition: string): string => `reconciles/${competition}`;

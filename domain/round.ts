@@ -10,6 +10,8 @@ export const ROUND_NEXT = {
 } as const satisfies Record<string, readonly string[]>;
 
 export type RoundStatus = keyof typeof ROUND_NEXT;
+export const isVoidable = (status: RoundStatus): boolean =>
+  (ROUND_NEXT[status] as readonly RoundStatus[]).includes("VOIDED");
 
 export interface CollectCounts {
   called: number;

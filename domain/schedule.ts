@@ -22,3 +22,36 @@ export function dueTimes(
     due.push(at);
   return due;
 }
+
+/** The number of a due time among all of its cadence: a count that needs no memory. */
+export const dueNumber = (cadence: Cadence, dueMs: number): number =>
+  Math.round((dueMs - (cadence.phaseMs ?? 0)) / cadence.everyMs);
+
+interface Spread extends Cadence {
+  scope: { subject: string };
+}
+
+/** Phases fall on whole seconds where a share is longer than one. */
+const GRID_MS = 1_000;
+
+/**
+ * Gives a phase to each scope that names none: those of one interval share it evenly, subjects taking turns, so that neither the models nor
+ * one market's rounds come in a burst. A function of the list alone. A phase that the contract names is kept.
+ */
+export function spreadPhases<S extends Spread>(scopes: readonly S[]): (S & { phaseMs: number })[] {
+  const phases = new Map<S, number>();
+  const unnamed = scopes.filter((s) => s.phaseMs === undefined);
+  for (const [everyMs, group] of Map.groupBy(unnamed, (s) => s.everyMs)) {
+    const grid = everyMs / group.length >= GRID_MS ? GRID_MS : 1;
+    for (const [i, scope] of inTurns(group).entries())
+      phases.set(scope, Math.floor((i * everyMs) / group.length / grid) * grid);
+  }
+  return scopes.map((s) => ({ ...s, phaseMs: s.phaseMs ?? phases.get(s) ?? 0 }));
+}
+
+/** The first scope of each subject, then the second of each, in the order of the list. */
+function inTurns<S extends Spread>(group: readonly S[]): S[] {
+  const bySubject = [...Map.groupBy(group, (s) => s.scope.subject).values()];
+  const turns = Math.max(...bySubject.map((own) => own.length));
+  return Array.from({ length: turns }, (_, turn) => bySubject.flatMap((own) => own.slice(turn, turn + 1))).flat();
+}

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { newestSegment, RecordWindow } from "./window.ts";
 
 const record = (tsEvent: number, eventId = "", segment = "a") => ({ tsEvent, tsFinal: tsEvent + 10, eventId, segment });
@@ -39,4 +39,40 @@ test("nothing from before the last break of the series", () => {
     2, 3,
   ]);
   expect(newestSegment([])).toEqual([]);
+});
+
+describe("an input as of an earlier instant", () => {
+  const records = Array.from({ length: 10 }, (_, i) => record(10 * i));
+
+  test("memory says whether it reaches that far back", () => {
+    const window = new RecordWindow<ReturnType<typeof record>>(3);
+    expect(window.reaches(100)).toBe(false); // nothing was loaded: the database may know more
+    window.load(records.slice(0, 2), true);
+    expect(window.reaches(100)).toBe(true);
+    window.add(records);
+    expect(window.reaches(100)).toBe(true);
+    expect(window.reaches(70)).toBe(true);
+    expect(window.reaches(60)).toBe(false); // the six that are held leave two for this instant
+  });
+
+  test("a break of the series is an end: nothing before it belongs to the window", () => {
+    const window = new RecordWindow<ReturnType<typeof record>>(3);
+    window.load([record(0), record(10, "", "b"), record(20, "", "b")], false);
+    expect(window.reaches(30)).toBe(true);
+    expect(window.reaches(10)).toBe(false);
+  });
+
+  test("loaded at a start or added one by one, in any order: the same window", () => {
+    fc.assert(
+      fc.property(fc.shuffledSubarray(records, { minLength: 10 }), fc.nat(110), (mixed, at) => {
+        const live = new RecordWindow<ReturnType<typeof record>>(3);
+        live.load([], true);
+        for (const r of mixed) live.add([r]);
+        const restarted = new RecordWindow<ReturnType<typeof record>>(3);
+        restarted.load(records.slice(-6), false);
+        if (live.reaches(at) && restarted.reaches(at)) expect(live.asOf(at)).toEqual(restarted.asOf(at));
+        expect(live.reaches(at)).toBe(restarted.reaches(at));
+      }),
+    );
+  });
 });

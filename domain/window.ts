@@ -12,9 +12,17 @@ const after = (a: WindowRecord, b: WindowRecord): boolean =>
 export class RecordWindow<R extends WindowRecord> {
   readonly #size: number;
   #records: R[] = [];
+  /** older records than the ones held may exist */
+  #hasOlder = true;
 
   constructor(size: number) {
     this.#size = size;
+  }
+
+  /** Takes what is stored at a start; `isAll`: nothing older was ever stored. */
+  load(records: readonly R[], isAll: boolean): void {
+    this.#hasOlder = !isAll;
+    this.add(records);
   }
 
   /** Takes records in any order; one that is already there is left as it was. */
@@ -27,12 +35,24 @@ export class RecordWindow<R extends WindowRecord> {
       this.#records.splice(at, 0, record);
     }
     const extra = this.#records.length - 2 * this.#size; // twice the size is kept: an input as of an earlier instant needs older ones
-    if (extra > 0) this.#records.splice(0, extra);
+    if (extra <= 0) return;
+    this.#records.splice(0, extra);
+    this.#hasOlder = true;
   }
 
   /** The newest `size` records that were final at `asOfMs`, of the newest segment only. */
   asOf(asOfMs: number): R[] {
-    return newestSegment(this.#records.filter((r) => r.tsFinal <= asOfMs)).slice(-this.#size);
+    return newestSegment(this.#final(asOfMs)).slice(-this.#size);
+  }
+
+  /** True where `asOf` is all there is to see at that instant, and not only what memory still holds of it. */
+  reaches(asOfMs: number): boolean {
+    const final = this.#final(asOfMs);
+    return !this.#hasOlder || final.length >= this.#size || newestSegment(final).length < final.length;
+  }
+
+  #final(asOfMs: number): R[] {
+    return this.#records.filter((r) => r.tsFinal <= asOfMs);
   }
 }
 

@@ -46,7 +46,7 @@ const answered = (output: unknown): CallResult => ({
 
 describe("outputs, judged by the default contract", () => {
   test.each(outputs.map((c) => [c.name, c] as const))("%s", (_name, c) => {
-    const judged = judge(contract, answered(untag(c.input.output)));
+    const judged = judge(contract, { subject: "X" }, answered(untag(c.input.output)));
     if (!c.expected.valid || isStricter(c)) {
       expect(judged).toMatchObject({ status: "FAILED", outcome: "failed", output: null });
       return expect(judged.reason).toMatch(/^output refused: .*value/);
