@@ -45,15 +45,34 @@ export type Resolution<Truth> =
   | { wait: string }
   | { unresolvable: string };
 
-export interface ResolveRequest {
+/** Records of one source around and between the instants of a round, and how complete they are. */
+export interface SourceRecords {
+  source: string;
+  /** ascending; all of one subject */
+  records: readonly MarketRecord[];
+  /** every record final at or before this instant has been stored, epoch ms */
+  knownUntilMs: number;
+  /** the newest record was final at this instant; absent: knownUntilMs. Later than that where a hole is still being filled */
+  deliveredUntilMs?: number;
+  /** holes that are still being filled: records that begin in [fromMs, untilMs) may come, epoch ms */
+  openGaps?: readonly { fromMs: number; untilMs: number }[];
+}
+
+export interface ResolveRequest extends Omit<SourceRecords, "source"> {
   scope: Scope;
   dueMs: number;
   resolveAtMs: number;
   granularityMs: number;
-  /** every record final at or before this instant has been stored, epoch ms */
-  knownUntilMs: number;
-  /** records of the subject around and between both instants, ascending */
-  records: readonly MarketRecord[];
+  /** a price may be at most this share of the horizon older than the instant it stands for; absent: 0.2 */
+  stalenessFraction?: number;
+  /** name of the first source, for the evidence */
+  source?: string;
+  /** the same subject as the contract's other truth sources say it */
+  others?: readonly SourceRecords[];
+  /** prices further than this share from the median of all sources are outliers; absent: 0.005 */
+  maxDeviation?: number;
+  /** from now on a majority of the sources is enough; before, all are waited for */
+  majorityIsEnough?: boolean;
 }
 
 /** What a scorer says of one prediction; `value` is the number that is aggregated. */
@@ -91,6 +110,40 @@ export interface EnsembleRule {
   filter?: EnsembleFilter;
 }
 
+export type SnapshotSummary = Record<string, number | string | boolean | null>;
+
+/** A model as a ranker of its own sees it: windows, `overall` and metrics by name. */
+export interface RankableModel {
+  modelId: string;
+  metrics: Readonly<Record<string, number | null>>;
+  predictionCount: number;
+  newcomer: boolean;
+}
+/** Every model exactly once. */
+export type RankOrder = readonly (string | readonly string[])[];
+
+/** Whose prices a truth is the median of: the node's first source and these. */
+export interface TruthSources {
+  sources: readonly string[];
+  /** relative to the median; absent: 0.005 */
+  maxDeviation?: number;
+}
+
+/**
+ * Each feature of a tournament round is one call: an argument named `features` (JSON) gets the whole feature, any other its field of that
+ * name, or round_id or feature_index.
+ */
+interface TournamentRule {
+  /** all models must have answered all features of a round by then, ms after it was posted; absent: 10 minutes */
+  deadlineMs?: number;
+}
+
+/** Outputs that differ clearly, and truths that they are scored against. */
+export interface Samples<Output, Truth> {
+  outputs?: readonly Output[];
+  truths?: readonly Truth[];
+}
+
 /** How a feed subject is called where models see it. */
 export type SubjectNames = Readonly<Record<string, string>>;
 
@@ -111,10 +164,26 @@ export interface Competition<Input = unknown, Output = unknown, Truth = unknown>
   onNewDeployment?: DeploymentPolicy;
   /** scored rounds during which a newcomer is marked provisional; absent: 0 */
   provisionalRounds?: number;
-  buildInput(subject: string, asOfMs: number, records: readonly MarketRecord[]): Input;
-  resolveTruth(request: ResolveRequest): Resolution<Truth>;
-  /** larger is better unless the ranking says asc */
+  buildInput(subject: string, asOfMs: number, records: readonly MarketRecord[]): Input | Promise<Input>;
+  /** rounds whose due time lies in a hole of the feed are voided before their truth is looked for; absent: false */
+  voidOnGap?: boolean;
+  /** rounds may be posted with features of their own, their truth following later; absent: there are none */
+  tournament?: TournamentRule;
+  /** refuses by throwing what the schema cannot say, or gives back the output that counts; absent: the schema decides */
+  validateOutput?(output: Output, scope: Scope): Output;
+  resolveTruth(request: ResolveRequest): Resolution<Truth> | Promise<Resolution<Truth>>;
+  /** a truth is settled when its closing record is final and this has passed, so that late records are in; absent: 0 */
+  publishDelayMs?: number;
+  /** see ResolveRequest; absent: 0.2 */
+  stalenessFraction?: number;
+  /** more sources that say the same subjects (FEED_SOURCE names them after the first); absent: the first alone is believed */
+  truthSources?: TruthSources;
+  /** larger is better unless the ranking says asc; the node scores through `LoadedCompetition.scorer`, which may be Python's */
   score(prediction: Output, truth: Truth): ScoreResult;
+  /** a scorer that says the same of everything is meant so; absent: it is refused at the start */
+  allowConstantScorer?: boolean;
+  /** what the dry run tries where the schemas alone give nothing useful */
+  samples?: Samples<Output, Truth> | ((scope: Scope) => Samples<Output, Truth>);
   /** the pair of numbers that metrics compare; null: this competition has no such pair */
   pair(prediction: Output, truth: Truth): { predicted: number; actual: number } | null;
   missing: { ABSENT: MissingPolicy; TIMEOUT: MissingPolicy; FAILED: MissingPolicy };
@@ -127,9 +196,12 @@ export interface Competition<Input = unknown, Output = unknown, Truth = unknown>
   participationFloor?: number;
   ensembles?: readonly EnsembleRule[];
   /** results of one model's scores in a scoring window → its snapshot's summary; absent: mean of each numeric field */
-  aggregateSnapshot?(
-    results: readonly Readonly<Record<string, unknown>>[],
-  ): Record<string, number | string | boolean | null>;
+  aggregateSnapshot?(results: readonly Readonly<Record<string, unknown>>[]): SnapshotSummary | Promise<SnapshotSummary>;
+  /** the order of the leaderboard, best first, models of equal rank together in a list; absent: by `ranking` */
+  rankModels?(rows: readonly RankableModel[]): RankOrder | Promise<RankOrder>;
+  /** what hub pages show, as GET /reports/schema gives it; absent: made from windows and metrics */
+  leaderboardColumns?: readonly unknown[];
+  metricsWidgets?: readonly unknown[];
   /** answers as the public crunch-node gives them, faults included: constant metrics, ties by position, `candles_1m` at any granularity */
   compat?: "crunch-node";
 }

@@ -1,7 +1,8 @@
 import { z } from "zod";
+import type { CallableField } from "./callables.ts";
 import { closeToClose, type ReturnTruth, returnTruth } from "./close-to-close.ts";
 import type { Competition, ScheduledScope } from "./competition.ts";
-import { buildMarketInput, type MarketInput, marketInput } from "./market-input.ts";
+import { buildCompatInput, buildMarketInput, type MarketInput, marketInput } from "./market-input.ts";
 
 const valueOutput = z.object({ value: z.number() });
 type ValueOutput = z.output<typeof valueOutput>;
@@ -19,12 +20,16 @@ const standardSchedule = (subjects: readonly string[]): ScheduledScope[] =>
   }));
 
 type Standard = Competition<MarketInput, ValueOutput, ReturnTruth>;
+/** A callable may be named instead of given (callables.ts); loading puts the function in its place. */
+type OwnFields = {
+  [Field in keyof Standard]: Field extends CallableField ? Standard[Field] | string : Standard[Field];
+};
 
 /**
  * A competition from an id and a scorer; every other field has the default of the public contract:
  * close-to-close truth, a {value} output, mean aggregation, windows of 24, 72 and 168 hours, ranked by the first, larger first.
  */
-export function defineCompetition(own: Pick<Standard, "id" | "score"> & Partial<Standard>): Standard {
+export function defineCompetition(own: Pick<OwnFields, "id" | "score"> & Partial<OwnFields>): Standard {
   return Object.freeze({
     title: own.id,
     schedule: standardSchedule,
@@ -40,7 +45,7 @@ export function defineCompetition(own: Pick<Standard, "id" | "score"> & Partial<
         { name: "step_seconds", type: "INT" },
       ],
     },
-    buildInput: buildMarketInput,
+    buildInput: own.compat === "crunch-node" ? buildCompatInput : buildMarketInput,
     resolveTruth: closeToClose,
     pair: (prediction, truth) => ({ predicted: prediction.value, actual: truth.profit }),
     missing: {
@@ -55,6 +60,6 @@ export function defineCompetition(own: Pick<Standard, "id" | "score"> & Partial<
       { name: "score_anchor", hours: 168 },
     ],
     ranking: { key: "score_recent", direction: "desc" },
-    ...own,
+    ...(own as Pick<Standard, "id" | "score"> & Partial<Standard>),
   } satisfies Standard);
 }

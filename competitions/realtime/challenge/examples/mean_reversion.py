@@ -12,7 +12,7 @@ class MeanReversion(TrackerBase):
         self.closes = {}
 
     def tick(self, data):
-        candles = data.get("candles_1m") or []
+        candles = self.candles(data)
         if candles:
             self.closes[data.get("symbol")] = [float(c["close"]) for c in candles[-self.LOOKBACK:]]
 

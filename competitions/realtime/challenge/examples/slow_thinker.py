@@ -13,7 +13,7 @@ class SlowThinker(TrackerBase):
         self.last_move = {}
 
     def tick(self, data):
-        candles = data.get("candles_1m") or []
+        candles = self.candles(data)
         if len(candles) >= 2 and float(candles[-2]["close"]) > 0:
             self.last_move[data.get("symbol")] = float(candles[-1]["close"]) / float(candles[-2]["close"]) - 1
 

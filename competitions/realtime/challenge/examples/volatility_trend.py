@@ -12,7 +12,7 @@ class VolatilityTrend(TrackerBase):
         self.returns = {}
 
     def tick(self, data):
-        closes = [float(c["close"]) for c in (data.get("candles_1m") or [])[-self.LOOKBACK - 1:]]
+        closes = [float(c["close"]) for c in self.candles(data)[-self.LOOKBACK - 1:]]
         self.returns[data.get("symbol")] = [log(b / a) for a, b in zip(closes, closes[1:]) if a > 0 and b > 0]
 
     def predict(self, subject, resolve_horizon_seconds=60, step_seconds=15):

@@ -7,13 +7,20 @@ class TrackerBase:
     """
 
     def tick(self, data):
-        """New market data: {"symbol": "BTC", "asof_ts": ms, "candles_1m": [{"ts", "open", "high", "low", "close", "volume"}, …]}.
+        """New market data: {"symbol": "BTC", "asof_ts": ms, "candles_1s": [{"ts", "open", "high", "low", "close", "volume"}, …]}.
 
-        Candles are ordered by time, the newest last. `feed_update` is the older name of this method.
+        The field is named after the candles' length (candles_1s, candles_1m, candles_1h, …): `self.candles(data)` finds it.
+        Candles are ordered by time, the newest last; ts is in seconds. A feed of ticks or trades brings "ticks": [{"ts", "price"}, …]
+        instead. `feed_update` is the older name of this method.
         """
         legacy = type(self).feed_update
         if legacy is not TrackerBase.feed_update:
             legacy(self, data)
+
+    @staticmethod
+    def candles(data):
+        """The candles of a tick whatever their length is, oldest first; [] where it brings none."""
+        return next((value for name, value in data.items() if name.startswith("candles_")), None) or []
 
     def feed_update(self, data):
         self.tick(data)
