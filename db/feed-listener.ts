@@ -4,7 +4,12 @@ import type { FeedRecord } from "../feeds/feed.ts";
 import type { Database } from "./database.ts";
 import { type Dimension, FEED_CHANNEL, newestRecords } from "./feeds.ts";
 
-const announced = z.object({ source: z.string(), subject: z.string(), kind: z.string(), granularity: z.string() });
+const announced = z.object({
+  ...{ source: z.string(), subject: z.string(), kind: z.string(), granularity: z.string() },
+  /** the first of the new records begins then, epoch ms; absent: none was new */
+  since_ms: z.number().optional(),
+});
+type Announced = z.output<typeof announced>;
 const RETRY_MS = 1_000;
 /** Records taken up at once after an interruption; what is older only matters to windows, and those are this long. */
 const CATCH_UP = 2_000;
@@ -18,7 +23,7 @@ export interface FeedListenerOptions {
   onError: (error: unknown) => void;
 }
 
-/** Hands on the records that another process stores, in order, each once; reconnects by itself until `signal` aborts. */
+/** Hands on the records that another process stores, late ones too, in order; some more than once. Reconnects by itself until `signal` aborts. */
 export async function listenToFeed(options: FeedListenerOptions, signal: AbortSignal): Promise<void> {
   const seen = new Map<string, number>();
   let turn: Promise<void> = Promise.resolve();
@@ -48,19 +53,20 @@ export async function listenToFeed(options: FeedListenerOptions, signal: AbortSi
 
 async function handOn(
   { db, onStored }: FeedListenerOptions,
-  dimension: Dimension,
+  { since_ms: firstMs, ...dimension }: Announced,
   seen: Map<string, number>,
 ): Promise<void> {
-  const key = Object.values(dimension).join("/");
-  const since = seen.get(key);
+  const key = JSON.stringify(dimension);
+  const last = seen.get(key);
+  const since = last === undefined ? undefined : Math.min(last, firstMs ?? last); // what fills a hole lies before the last one
   const records = await newestRecords(db, dimension, {
     beforeMs: FAR_FUTURE_MS,
     limit: since === undefined ? 1 : CATCH_UP,
     ...(since === undefined ? {} : { sinceMs: since }),
   });
   if (records.length === 0) return;
-  seen.set(key, records.at(-1)!.tsEvent);
-  onStored(records); // the last one again where trades share its millisecond: windows take a record once
+  seen.set(key, Math.max(last ?? 0, records.at(-1)!.tsEvent));
+  onStored(records); // those since a late one again: windows take a record once
 }
 
 const FAR_FUTURE_MS = Date.UTC(9999, 0, 1);

@@ -1,16 +1,19 @@
 import { sql } from "kysely";
 import type { FeedRecord } from "../feeds/feed.ts";
 import type { Database, Queryable } from "./database.ts";
-import { ensurePartitions } from "./partitions.ts";
+import { ensurePartitions, forgetPartitions } from "./partitions.ts";
 import type { DimensionColumns } from "./schema.ts";
 
 /** The four dimensions that name one stream. */
 export type Dimension = DimensionColumns;
 
-/** The channel on which a stored batch is announced; the payload is the dimension as JSON. */
+/** The channel on which a stored batch is announced; the payload is JSON: the dimension, and where the new records begin. */
 export const FEED_CHANNEL = "almanac_feed_records";
 
 const PAGE = 1_000;
+const DAY_MS = 86_400_000;
+/** PostgreSQL's check_violation: a row has no partition to go to. */
+export const NO_PARTITION = "23514";
 
 /**
  * Stores records and moves the watermark in one transaction, and announces it to listening roles. A record that is there already
@@ -18,23 +21,32 @@ const PAGE = 1_000;
  */
 export async function storeFeedRecords(db: Database, records: readonly FeedRecord[]): Promise<FeedRecord[]> {
   if (records.length === 0) return [];
-  const times = records.map((r) => r.tsEvent);
-  await ensurePartitions(
-    db,
-    "feed_records",
-    times.reduce((a, b) => Math.min(a, b)),
-    times.reduce((a, b) => Math.max(a, b)),
-  );
+  try {
+    return await storeOnce(db, records);
+  } catch (error) {
+    if ((error as { code?: string }).code !== NO_PARTITION) throw error;
+    forgetPartitions(db, "feed_records"); // retention took one away that this process remembers
+    return storeOnce(db, records);
+  }
+}
+
+async function storeOnce(db: Database, records: readonly FeedRecord[]): Promise<FeedRecord[]> {
+  for (const day of new Set(records.map((r) => Math.floor(r.tsEvent / DAY_MS))))
+    await ensurePartitions(db, "feed_records", day * DAY_MS, day * DAY_MS);
   return db.transaction().execute(async (tx) => {
     const fresh: FeedRecord[] = [];
     for (let at = 0; at < records.length; at += PAGE)
       fresh.push(...(await insertPage(tx, records.slice(at, at + PAGE))));
-    for (const dimension of dimensionsOf(records)) await moveWatermark(tx, dimension, records);
+    for (const dimension of dimensionsOf(records)) {
+      const own = (r: FeedRecord): boolean => sameDimension(r, dimension);
+      await moveWatermark(tx, dimension, records.filter(own), fresh.filter(own));
+    }
     return fresh;
   });
 }
 
-async function insertPage(tx: Queryable, page: readonly FeedRecord[]): Promise<FeedRecord[]> {
+/** Inserts one page in the caller's transaction; gives back the records that were new. */
+export async function insertPage(tx: Queryable, page: readonly FeedRecord[]): Promise<FeedRecord[]> {
   const stored = await tx
     .insertInto("feed_records")
     .values(
@@ -50,11 +62,14 @@ async function insertPage(tx: Queryable, page: readonly FeedRecord[]): Promise<F
       })),
     )
     .onConflict((c) => c.doNothing())
-    .returning(["subject", "ts_event", "event_id"])
+    .returning(["source", "subject", "kind", "granularity", "ts_event", "event_id"])
     .execute();
-  const keys = new Set(stored.map((r) => `${r.subject}/${r.ts_event.getTime()}/${r.event_id}`));
-  return page.filter((r) => keys.delete(`${r.subject}/${r.tsEvent}/${r.eventId}`));
+  const keys = new Set(stored.map((r) => keyOf(r, r.ts_event.getTime(), r.event_id)));
+  return page.filter((r) => keys.delete(keyOf(r, r.tsEvent, r.eventId)));
 }
+
+const keyOf = (d: Dimension, tsEvent: number, eventId: string): string =>
+  JSON.stringify([d.source, d.subject, d.kind, d.granularity, tsEvent, eventId]);
 
 const dimensionOf = ({ source, subject, kind, granularity }: Dimension): Dimension => ({
   source,
@@ -69,21 +84,45 @@ function dimensionsOf(records: readonly FeedRecord[]): Dimension[] {
   return records.map(dimensionOf).filter((d, i, all) => all.findIndex((other) => sameDimension(d, other)) === i);
 }
 
-async function moveWatermark(tx: Queryable, dimension: Dimension, records: readonly FeedRecord[]): Promise<void> {
-  const last = new Date(
-    records.filter((r) => sameDimension(r, dimension)).reduce((max, r) => Math.max(max, r.tsEvent), 0),
-  );
-  await tx
-    .insertInto("feed_ingestion_state")
-    .values({ ...dimension, last_event_ts: last })
-    .onConflict((c) =>
-      c.columns(["source", "subject", "kind", "granularity"]).doUpdateSet({
-        last_event_ts: sql`greatest(feed_ingestion_state.last_event_ts, excluded.last_event_ts)`,
-        updated_at: sql`now()`,
-      }),
+/** One journey for all that follows from new records of a stream: its watermark, its days' counts, the announcement. */
+async function moveWatermark(
+  tx: Queryable,
+  dimension: Dimension,
+  arrived: readonly FeedRecord[],
+  fresh: readonly FeedRecord[],
+): Promise<void> {
+  const lastMs = arrived.reduce((max, r) => Math.max(max, r.tsEvent), 0);
+  const { source, subject, kind, granularity } = dimension;
+  await sql`
+    with state as (
+      insert into feed_ingestion_state as s (source, subject, kind, granularity, last_event_ts)
+      values (${source}, ${subject}, ${kind}, ${granularity}, ${new Date(lastMs)})
+      on conflict (source, subject, kind, granularity) do update
+      set last_event_ts = greatest(s.last_event_ts, excluded.last_event_ts), updated_at = now()
+    ), days as (
+      insert into feed_days as d (source, subject, kind, granularity, day, record_count, first_ts, last_ts)
+      select ${source}, ${subject}, ${kind}, ${granularity}, day, n, first_ts, last_ts
+      from jsonb_to_recordset(${JSON.stringify(daysOf(fresh))}::jsonb)
+        as x(day date, n bigint, first_ts timestamptz, last_ts timestamptz)
+      on conflict (source, subject, kind, granularity, day) do update
+      set record_count = d.record_count + excluded.record_count,
+        first_ts = least(d.first_ts, excluded.first_ts), last_ts = greatest(d.last_ts, excluded.last_ts)
     )
-    .execute();
-  await sql`select pg_notify(${FEED_CHANNEL}, ${JSON.stringify(dimension)})`.execute(tx);
+    select pg_notify(${FEED_CHANNEL}, ${JSON.stringify({ ...dimension, ...firstOf(fresh) })})`.execute(tx);
+}
+
+/** What records add to their days, as rows of feed_days. */
+const firstOf = (fresh: readonly FeedRecord[]): { since_ms?: number } =>
+  fresh.length === 0 ? {} : { since_ms: fresh.reduce((min, r) => Math.min(min, r.tsEvent), Number.POSITIVE_INFINITY) };
+
+/** How many records each UTC day has. */
+export function daysOf(records: readonly FeedRecord[]) {
+  const days = Map.groupBy(records, (r) => new Date(r.tsEvent).toISOString().slice(0, 10));
+  return [...days].map(([day, own]) => {
+    const times = own.map((r) => r.tsEvent);
+    const [firstMs, lastMs] = [times.reduce((a, b) => Math.min(a, b)), times.reduce((a, b) => Math.max(a, b))];
+    return { day, n: own.length, first_ts: new Date(firstMs), last_ts: new Date(lastMs) };
+  });
 }
 
 /** When the newest stored record of a stream begins, epoch ms; null: none was ever stored. */
@@ -95,10 +134,32 @@ export async function watermark(db: Queryable, dimension: Dimension): Promise<nu
   return row ? row.last_event_ts.getTime() : null;
 }
 
+/** What is stored under the keys of these records of one stream, by `recordKey`. */
+export async function storedValues(
+  db: Queryable,
+  dimension: Dimension,
+  records: readonly FeedRecord[],
+): Promise<Map<string, Record<string, unknown>>> {
+  const rows = await whereDimension(
+    db.selectFrom("feed_records").select(["ts_event", "event_id", "values_jsonb"]),
+    dimension,
+  )
+    .where(
+      "ts_event",
+      "in",
+      [...new Set(records.map((r) => r.tsEvent))].map((ms) => new Date(ms)),
+    )
+    .execute();
+  return new Map(rows.map((r) => [recordKey({ tsEvent: r.ts_event.getTime(), eventId: r.event_id }), r.values_jsonb]));
+}
+
+/** Names a record within its stream. */
+export const recordKey = (r: Pick<FeedRecord, "tsEvent" | "eventId">): string => `${r.tsEvent}/${r.eventId}`;
+
 interface DimensionFilter<Q> {
   where(column: "source" | "subject" | "kind" | "granularity", op: "=", value: string): Q;
 }
-const whereDimension = <Q extends DimensionFilter<Q>>(query: Q, d: Dimension): Q =>
+export const whereDimension = <Q extends DimensionFilter<Q>>(query: Q, d: Dimension): Q =>
   query
     .where("source", "=", d.source)
     .where("subject", "=", d.subject)
@@ -120,11 +181,11 @@ const toRecord =
     meta: row.meta_jsonb,
   });
 
-/** The newest `limit` records that begin before `beforeMs` (and not before `sinceMs`), ascending. */
+/** The newest `limit` records that begin before `beforeMs` (and not before `sinceMs`), ascending; `storedBy`: only those stored by then. */
 export async function newestRecords(
   db: Queryable,
   dimension: Dimension,
-  range: { beforeMs: number; sinceMs?: number; limit: number },
+  range: { beforeMs: number; sinceMs?: number; limit: number; storedBy?: Date | undefined },
 ): Promise<FeedRecord[]> {
   let query = whereDimension(
     db.selectFrom("feed_records").select(["ts_event", "event_id", "values_jsonb", "meta_jsonb"]),
@@ -135,67 +196,6 @@ export async function newestRecords(
     .orderBy("event_id", "desc")
     .limit(range.limit);
   if (range.sinceMs !== undefined) query = query.where("ts_event", ">=", new Date(range.sinceMs));
+  if (range.storedBy) query = query.where("ts_ingested", "<=", range.storedBy);
   return (await query.execute()).reverse().map(toRecord(dimension));
-}
-
-export interface FeedSummary extends Dimension {
-  record_count: number;
-  oldest_ts: Date | null;
-  newest_ts: Date | null;
-  watermark_ts: Date;
-  watermark_updated_at: Date;
-}
-
-const MOST_STREAMS = 200;
-
-/** Every stream with what is stored of it. Counting reads an index over all its records: share the answer between callers. */
-export async function feedSummaries(db: Queryable): Promise<FeedSummary[]> {
-  const { rows } = await sql<FeedSummary>`
-    select w.source, w.subject, w.kind, w.granularity, coalesce(r.n, 0)::int as record_count, r.oldest as oldest_ts, r.newest as newest_ts,
-      w.last_event_ts as watermark_ts, w.updated_at as watermark_updated_at
-    from feed_ingestion_state w
-    left join (
-      select source, subject, kind, granularity, count(*) as n, min(ts_event) as oldest, max(ts_event) as newest
-      from feed_records group by source, subject, kind, granularity
-    ) r using (source, subject, kind, granularity)
-    order by w.source, w.subject, w.kind, w.granularity limit ${MOST_STREAMS}`.execute(db);
-  return rows;
-}
-
-/** Streams and their watermarks, without looking at records. */
-export const feedWatermarks = (db: Queryable): Promise<(Dimension & { last_event_ts: Date; updated_at: Date })[]> =>
-  db
-    .selectFrom("feed_ingestion_state")
-    .select(["source", "subject", "kind", "granularity", "last_event_ts", "updated_at"])
-    .orderBy("source")
-    .orderBy("subject")
-    .limit(MOST_STREAMS)
-    .execute();
-
-export interface StoredFeedRecord extends Dimension {
-  ts_event: Date;
-  ts_ingested: Date;
-  values_jsonb: Record<string, unknown>;
-  meta_jsonb: Record<string, unknown>;
-}
-
-/** The newest records of the streams that match, newest first. */
-export async function feedTail(
-  db: Queryable,
-  filter: { [K in keyof Dimension]?: string | undefined } & { limit: number },
-): Promise<StoredFeedRecord[]> {
-  const asked = (["source", "subject", "kind", "granularity"] as const).flatMap((name) => {
-    const value = filter[name];
-    return value === undefined ? [] : [sql`${sql.ref(`w.${name}`)} = ${value}`];
-  });
-  const { rows } = await sql<StoredFeedRecord>`
-    select r.* from feed_ingestion_state w
-    cross join lateral (
-      select source, subject, kind, granularity, ts_event, ts_ingested, values_jsonb, meta_jsonb from feed_records f
-      where f.source = w.source and f.subject = w.subject and f.kind = w.kind and f.granularity = w.granularity
-      order by f.ts_event desc, f.event_id desc limit ${filter.limit}
-    ) r
-    ${asked.length > 0 ? sql`where ${sql.join(asked, sql` and `)}` : sql``}
-    order by r.ts_event desc limit ${filter.limit}`.execute(db);
-  return rows;
 }

@@ -1,6 +1,47 @@
 import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
+import type { LeaderboardEntryRow } from "./schema.ts";
 import type { LeaderboardRow } from "./windows.ts";
+
+export async function insertLeaderboard(
+  tx: Queryable,
+  board: { id: string; endMs: number; entries: readonly LeaderboardEntryRow[]; meta: Record<string, unknown> },
+): Promise<void> {
+  await tx
+    .insertInto("leaderboards")
+    .values({
+      id: board.id,
+      window_end: new Date(board.endMs),
+      entries_jsonb: JSON.stringify(board.entries),
+      meta_jsonb: JSON.stringify(board.meta),
+    })
+    .execute();
+}
+
+/** What the board says of a model beside its scores. */
+export interface ListedModel {
+  id: string;
+  name: string;
+  player_name: string;
+}
+
+export const listedModels = (db: Queryable, ids: readonly string[]): Promise<ListedModel[]> =>
+  ids.length === 0
+    ? Promise.resolve([])
+    : db
+        .selectFrom("models")
+        .select(["id", "name", "player_name"])
+        .where("id", "in", [...ids])
+        .execute();
+
+/** Ranks on the newest board before an instant, by model. */
+export async function ranksBefore(db: Queryable, endMs: number): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await sql<{ model_id: string; rank: number }>`
+    select e->>'model_id' as model_id, (e->>'rank')::int as rank
+    from (select entries_jsonb from leaderboards where window_end < ${new Date(endMs)} order by window_end desc limit 1) l,
+      jsonb_array_elements(l.entries_jsonb) e`.execute(db);
+  return new Map(rows.map((row) => [row.model_id, row.rank]));
+}
 
 /** End of the scoring window that the newest stored leaderboard belongs to; null: none stored. Cheap: asked before every answer. */
 export async function latestLeaderboardEnd(db: Queryable): Promise<Date | null> {

@@ -85,6 +85,22 @@ export const predictionsOf = (db: Queryable, round: { id: string; due_at: Date }
     .orderBy("model_id")
     .execute();
 
+/** What scoring looks at; a round's hundreds of rows are read once in their life, and only as far as needed. */
+export type ScorableRow = Pick<
+  PredictionRow,
+  "id" | "model_id" | "deployment_id" | "status" | "reason" | "inference_output_jsonb"
+>;
+
+/** A round's rows for its scorer, by model. */
+export const scorablePredictions = (db: Queryable, round: { id: string; due_at: Date }): Promise<ScorableRow[]> =>
+  db
+    .selectFrom("predictions")
+    .select(["id", "model_id", "deployment_id", "status", "reason", "inference_output_jsonb"])
+    .where("round_id", "=", round.id)
+    .where("due_at", "=", round.due_at)
+    .orderBy("model_id")
+    .execute();
+
 /** Moves the rows of a round that wait for the truth; the others keep the status they were created with. */
 export async function settlePending(
   db: Queryable,
@@ -126,6 +142,8 @@ export interface PredictionFilter {
   status?: PredictionStatus | undefined;
   /** true: only rows whose truth is known or will never come */
   settledOnly: boolean;
+  /** true: those of ensembles, too */
+  ensembles: boolean;
   limit: number;
 }
 
@@ -160,7 +178,8 @@ const isRare = (status: PredictionStatus | undefined): status is keyof typeof RA
 const matching = (filter: PredictionFilter) => sql`
   ${filter.scopeKey === undefined ? sql`true` : sql`p.scope_key = ${filter.scopeKey}`}
   and ${filter.status === undefined ? sql`true` : sql`p.status = ${filter.status}`}
-  and ${filter.settledOnly ? sql`p.status <> 'PENDING'` : sql`true`}`;
+  and ${filter.settledOnly ? sql`p.status <> 'PENDING'` : sql`true`}
+  and ${filter.ensembles ? sql`true` : sql`p.model_id not in (select id from models where virtual)`}`;
 
 /** `offset 0` keeps the planner from joining whole tables: it takes rounds and predictions for independent. */
 const newestOfRounds = (filter: PredictionFilter) => sql`

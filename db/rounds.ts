@@ -18,6 +18,8 @@ export interface NewRound {
   /** MISSED: nobody was called; the reason says why */
   status: "COLLECTING" | "MISSED";
   reason?: string;
+  /** ids of the models that it calls; absent or null: everybody */
+  callees?: readonly string[] | null;
 }
 
 /** Writes the row that is the round's outbox; false: the due time has a row already. */
@@ -35,6 +37,7 @@ export async function insertRound(db: Queryable, round: NewRound): Promise<boole
       status: round.status,
       reason: round.reason ?? null,
       contract_hash: round.contractHash,
+      callees_jsonb: round.callees ? JSON.stringify(round.callees) : null,
       finished_at: round.status === "MISSED" ? new Date() : null,
     })
     .onConflict((c) => c.doNothing())
@@ -85,12 +88,13 @@ export async function moveRound(
   return result.numUpdatedRows > 0n;
 }
 
-/** Rounds whose work is not done, the oldest first. */
+/** Rounds of the schedule whose work is not done, the oldest first; those of a tournament belong to its own workflow. */
 export const openRounds = (db: Queryable, limit: number): Promise<RoundRow[]> =>
   db
     .selectFrom("rounds")
     .selectAll()
     .where("status", "in", ["COLLECTING", "WAITING", "RESOLVED"])
+    .where("tournament_id", "is", null)
     .orderBy("resolve_at")
     .limit(limit)
     .execute();
@@ -148,6 +152,17 @@ export async function recordContract(
     .onConflict((c) => c.doNothing())
     .execute();
   for (const [order, scope] of contract.scopes.entries()) await recordScope(db, scope, order);
+}
+
+/** How many rounds are open that began under another contract. */
+export async function openRoundsOfOthers(db: Queryable, contractHash: string): Promise<number> {
+  const row = await db
+    .selectFrom("rounds")
+    .select(sql<number>`count(*)::int`.as("count"))
+    .where("status", "in", ["COLLECTING", "WAITING", "RESOLVED"])
+    .where("contract_hash", "!=", contractHash)
+    .executeTakeFirst();
+  return row?.count ?? 0;
 }
 
 export interface ScopeRow {

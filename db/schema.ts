@@ -1,6 +1,9 @@
 import type { ColumnType, Generated } from "kysely";
+import type { BackfillStatus } from "../domain/backfill.ts";
 import type { CheckpointPhase, CheckpointStatus } from "../domain/checkpoint.ts";
+import type { RankDiff, RescoreCounts, RescoreStatus } from "../domain/rescore.ts";
 import type { RoundStatus } from "../domain/round.ts";
+import type { TournamentStatus } from "../domain/tournament.ts";
 
 type Json<T = Record<string, unknown>> = ColumnType<T, string, string>;
 type JsonDefault<T = Record<string, unknown>> = ColumnType<T, string | undefined, string>;
@@ -28,15 +31,62 @@ interface FeedIngestionState extends DimensionColumns {
   updated_at: Now;
   meta_jsonb: JsonDefault;
 }
-interface BackfillJobs extends DimensionColumns {
+interface FeedDays extends DimensionColumns {
+  day: ColumnType<Date, string, never>;
+  record_count: ColumnType<string, number, never>;
+  first_ts: Date;
+  last_ts: Date;
+}
+interface FeedGaps extends DimensionColumns {
+  from_ts: Date;
+  until_ts: Date;
+  status: "OPEN" | "FILLED" | "EMPTY";
+  reason: string;
+  cursor_ts: Date;
+  missing: number | null;
+  detected_at: Now;
+  closed_at: Date | null;
+}
+interface FeedQuality extends DimensionColumns {
+  hour: Date;
+  event: string;
+  count: ColumnType<string, number, number>;
+  last_at: Date;
+  last_detail: string;
+}
+export interface BackfillJobs extends DimensionColumns {
   id: string;
   start_ts: Date;
   end_ts: Date;
   cursor_ts: Date | null;
+  /** day files are written up to here */
+  filed_ts: ColumnType<Date | null, Date | null | undefined, Date>;
   records_written: ColumnType<string, number | undefined, number>;
   pages_fetched: ColumnType<number, number | undefined, number>;
-  status: "pending" | "running" | "paused" | "completed" | "failed" | "cancelled";
+  status: BackfillStatus;
   error: string | null;
+  created_at: Now;
+  updated_at: Now;
+}
+/** A range of rounds scored again by another scorer: its scores stand beside the present ones until somebody adopts them. */
+export interface RescoreJobs {
+  id: string;
+  /** due times, half-open */
+  from_at: Date;
+  to_at: Date;
+  scorer_hash: string;
+  status: RescoreStatus;
+  error: string | null;
+  /** the last round that was scored again, in order of (due time, id) */
+  cursor_at: Date | null;
+  cursor_round: string | null;
+  counts_jsonb: Json<RescoreCounts>;
+  diff_jsonb: ColumnType<RankDiff | null, never, string>;
+  actor: string;
+  /** who asked for its adoption, and why */
+  adopt_actor: ColumnType<string | null, never, string | null>;
+  adopt_reason: ColumnType<string | null, never, string | null>;
+  adopted_at: ColumnType<Date | null, never, Date>;
   created_at: Now;
   updated_at: Now;
 }
@@ -59,6 +109,8 @@ interface Deployments {
   first_seen_at: Now;
   last_seen_at: Now;
   meta_jsonb: JsonDefault;
+  /** when its provisional rounds were over */
+  established_at: ColumnType<Date | null, never, Date>;
 }
 interface Contracts {
   hash: string;
@@ -105,6 +157,46 @@ export interface Rounds {
   created_at: Now;
   collected_at: Date | null;
   finished_at: Date | null;
+  /** ids of the models that it calls; null: everybody */
+  callees_jsonb: ColumnType<string[] | null, string | null | undefined, never>;
+  void_id: ColumnType<string | null, string | null | undefined, string>;
+  /** the tournament round whose feature this is; null: a round of the schedule */
+  tournament_id: ColumnType<string | null, string | null | undefined, never>;
+}
+/** A scope's cadence from an instant on; `until_at` null: the present one. */
+interface ScopeSchedules {
+  scope_key: string;
+  from_at: Date;
+  until_at: Date | null;
+  schedule_jsonb: Json;
+  contract_hash: string;
+}
+/**
+ * One block of rounds that somebody declared void. The rounds point here (void_id); scores of theirs that a window had counted have
+ * `current` false and keep their `window_end`, so that the next window finds what to correct.
+ */
+export interface Voids {
+  id: Generated<string>;
+  actor: string;
+  reason: string;
+  /** null: every scope */
+  scope_key: string | null;
+  from_at: Date;
+  to_at: Date;
+  counts_jsonb: JsonDefault<{ rounds?: number; predictions?: number; scores?: number }>;
+  created_at: Now;
+}
+export interface TournamentRounds {
+  id: string;
+  status: TournamentStatus;
+  features_hash: string;
+  feature_count: number;
+  contract_hash: string;
+  deadline_at: Date;
+  created_at: Now;
+  closed_at: Date | null;
+  scored_at: Date | null;
+  finished_at: Date | null;
 }
 export interface Predictions {
   id: string;
@@ -136,19 +228,52 @@ export interface Scores {
   model_id: string;
   due_at: Date;
   scorer_hash: string;
+  deployment_id: ColumnType<string, string | undefined, never>;
   result_jsonb: Json;
   value: number | null;
   predicted: number | null;
   actual: number | null;
   success: boolean;
   failed_reason: string | null;
+  /** false: another version, or a void, took its place; the next window takes it out of what counted it */
   current: ColumnType<boolean, boolean | undefined, boolean>;
   resolved_at: Date;
   scored_at: Now;
-  /** the scoring window that counted this score; null: not yet counted */
+  /** end of the scoring window whose snapshot holds this score: the one in which its round resolved; null: none holds it */
   window_end: Date | null;
+  /** a window had counted the version that this one replaced: statistics of outputs have it already */
+  counted_before: ColumnType<boolean, boolean | undefined, boolean>;
 }
-interface DeadLetters {
+/** Scores of one model, deployment and scope, added up exactly: by scoring window (at = its end), and by hour over those windows. */
+interface ScoreSums {
+  grain: "window" | "hour";
+  at: Date;
+  model_id: string;
+  deployment_id: string;
+  scope_key: string;
+  /** numeric, as text */
+  sum: string;
+  /** scores with a value; those with a valid answer; all rounds that asked */
+  counted: number;
+  answered: number;
+  asked: number;
+  first_at: Date;
+}
+/** Running statistics (Welford) of predicted − actual of a model in a scope, over all scores that windows have counted. */
+interface EnsembleErrors {
+  scope_key: string;
+  model_id: string;
+  n: number;
+  mean: number;
+  m2: number;
+}
+/** Members' weights for the rounds that are due from this instant, the end of a scoring window, until the next row. */
+interface EnsembleWeightRows {
+  name: string;
+  from_at: Date;
+  weights_jsonb: Json<Record<string, number>>;
+}
+export interface DeadLetters {
   id: Generated<string>;
   prediction_id: string;
   round_id: string;
@@ -156,7 +281,16 @@ interface DeadLetters {
   stage: string;
   error: string;
   attempts: number;
-  status: ColumnType<"OPEN" | "RETRIED" | "EXCUSED", "OPEN" | undefined, "RETRIED" | "EXCUSED">;
+  /** RETRYING: the score role asks the scorer again */
+  status: ColumnType<
+    "OPEN" | "RETRYING" | "RETRIED" | "EXCUSED",
+    "OPEN" | undefined,
+    "OPEN" | "RETRYING" | "RETRIED" | "EXCUSED"
+  >;
+  /** who asked for a retry or excused it, and why */
+  actor: ColumnType<string | null, never, string>;
+  reason: ColumnType<string | null, never, string | null>;
+  settled_at: ColumnType<Date | null, never, Date>;
   created_at: Now;
 }
 
@@ -201,6 +335,27 @@ export interface LeaderboardEntryRow {
   };
   windows: Record<string, { hours: number; covered_hours: number; partial: boolean }>;
   prediction_count: number;
+  /** from here on absent on boards that earlier versions stored; windows by scope and name */
+  by_scope?: Record<string, Record<string, number | null>>;
+  participation?: number | null;
+  /** rounds of the longest window without a valid answer */
+  missed?: number;
+  /** places won (positive) or lost since the board before; null: was not on it */
+  rank_change?: number | null;
+  /** ranks within which it lies in 95 % of resamples; `shared`: the first rank of those it cannot be told apart from */
+  rank_interval?: { best: number; worst: number; shared: number } | null;
+  newcomer?: boolean;
+  provisional?: boolean;
+  /** earlier deployments with a standing of their own, the newest first */
+  former?: FormerDeployment[];
+}
+/** What a deployment reached that is not the model's newest any more; windows by name, null: no score inside. */
+export interface FormerDeployment {
+  deployment_id: string;
+  prediction_count: number;
+  first_at: string;
+  last_at: string;
+  windows: Record<string, number | null>;
 }
 export interface MerkleCycles {
   id: string;
@@ -243,6 +398,8 @@ export interface Checkpoints {
   tx_hash: string | null;
   submitted_at: Date | null;
   history_jsonb: ColumnType<unknown, string | null | undefined, string>;
+  /** its evidence stands in a file of its own; null: everything of its period stays */
+  bundle_written_at: ColumnType<Date | null, never, Date>;
 }
 export interface CheckpointTransitions {
   id: Generated<string>;
@@ -332,16 +489,26 @@ interface AuditLog {
 export interface Schema {
   feed_records: FeedRecords;
   feed_ingestion_state: FeedIngestionState;
+  feed_days: FeedDays;
+  feed_gaps: FeedGaps;
+  feed_quality: FeedQuality;
   backfill_jobs: BackfillJobs;
+  rescore_jobs: RescoreJobs;
   models: Models;
   deployments: Deployments;
   contracts: Contracts;
   scheduled_prediction_configs: ScheduledPredictionConfigs;
   inputs: Inputs;
   rounds: Rounds;
+  scope_schedules: ScopeSchedules;
+  voids: Voids;
+  tournament_rounds: TournamentRounds;
   predictions: Predictions;
   truths: Truths;
   scores: Scores;
+  score_sums: ScoreSums;
+  ensemble_errors: EnsembleErrors;
+  ensemble_weights: EnsembleWeightRows;
   dead_letters: DeadLetters;
   scoring_windows: ScoringWindows;
   snapshots: Snapshots;

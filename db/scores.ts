@@ -1,167 +1,154 @@
-import { type Selectable, sql } from "kysely";
+import { type RawBuilder, type Selectable, sql } from "kysely";
 import { inputId } from "../domain/ids.ts";
 import type { Database, Queryable } from "./database.ts";
 import { ensurePartitions } from "./partitions.ts";
 import { moveRound, type RoundRow } from "./rounds.ts";
-import type { Scores } from "./schema.ts";
+import type { PredictionStatus, Scores } from "./schema.ts";
 
 export interface NewScore {
   id: string;
   predictionId: string;
   modelId: string;
+  deploymentId: string;
   scorerHash: string;
   result: Record<string, unknown>;
+  /** null: counts in no mean (the scorer called it failed, or the contract leaves the missing out) */
   value: number | null;
   pair: { predicted: number; actual: number } | null;
+  /** the model gave a valid answer, and the scorer took it */
   success: boolean;
   failedReason: string | null;
-  /** the scorer refused this prediction however often it was asked */
+  /** the scorer refused this prediction however often it was asked: it is FAILED, and waits in the list of dead letters */
   deadLetter?: { error: string; attempts: number };
 }
 
 /**
- * All scores of a round, its predictions' statuses and its own, in one transaction; each prediction in its own savepoint, so that
- * one that the database refuses is FAILED with the reason and the others stand. False: the round had been scored before.
+ * All scores of a round, its predictions' statuses and its own: one statement, one journey, one commit. Where the database refuses the
+ * batch because of what is in it, each prediction is stored in a savepoint of its own, and the refused ones are FAILED with the reason.
+ * False: the round had been scored before.
  */
 export async function storeScores(db: Database, round: RoundRow, scores: readonly NewScore[]): Promise<boolean> {
   await ensurePartitions(db, "scores", round.due_at.getTime(), round.due_at.getTime());
+  try {
+    return await storeBatch(db, round, scores, takeRound(round), WAITING);
+  } catch (error) {
+    if (!isOfTheData(error)) throw error;
+    return storeOneByOne(db, round, scores);
+  }
+}
+
+/**
+ * Scores that come after their round was scored (a retried dead letter, another version of the scorer). The version before stays as a row
+ * that is not current; the next scoring window writes the correction. Call in a transaction.
+ */
+export async function storeLateScores(tx: Queryable, round: RoundRow, scores: readonly NewScore[]): Promise<void> {
+  for (const score of scores)
+    await sql`
+      update scores set current = false
+      where round_id = ${round.id} and due_at = ${round.due_at} and model_id = ${score.modelId} and current`.execute(
+      tx,
+    );
+  await storeBatch(tx, round, scores, sql`select ${round.id}::text as id`, [...WAITING, "FAILED"]);
+}
+
+/** Predictions of these statuses become what their score makes of them. */
+const WAITING: readonly PredictionStatus[] = ["PENDING"];
+
+/** Errors about values (22), constraints (23) and sizes (54) come from a row; everything else would meet the next try as well. */
+const isOfTheData = (error: unknown): boolean =>
+  /^(22|23|54)/.test(String((error as { code?: unknown } | null)?.code ?? ""));
+
+const takeRound = (round: RoundRow) => sql`
+  update rounds set status = 'SCORED', finished_at = now() where id = ${round.id} and status = 'RESOLVED' returning id`;
+
+/** `taken` gives one row where the scores are to be stored, none where not. A failed score of the same scorer gives way to a new one. */
+async function storeBatch(
+  db: Queryable,
+  round: RoundRow,
+  scores: readonly NewScore[],
+  taken: RawBuilder<unknown>,
+  waiting: readonly PredictionStatus[],
+): Promise<boolean> {
+  const refusals = JSON.stringify(
+    Object.fromEntries(scores.flatMap((s) => (s.deadLetter ? [[s.modelId, refusal(s.deadLetter)]] : []))),
+  );
+  const { rows } = await sql<{ taken: boolean }>`
+    with taken as (${taken}), given as (
+      select s.* from taken, jsonb_to_recordset(${JSON.stringify(scores.map(scoreColumns))}::jsonb) as s(id text, prediction_id text, model_id text,
+        deployment_id text, scorer_hash text, result jsonb, value float8, predicted float8, actual float8, success boolean, failed_reason text,
+        letter text, attempts int)
+    ), stored as (
+      insert into scores (id, prediction_id, round_id, model_id, due_at, scorer_hash, deployment_id, result_jsonb, value, predicted, actual,
+        success, failed_reason, resolved_at)
+      select id, prediction_id, ${round.id}, model_id, ${round.due_at}::timestamptz, scorer_hash, deployment_id, result, value, predicted, actual,
+        success, failed_reason, ${round.resolve_at}::timestamptz
+      from given
+      on conflict (round_id, model_id, scorer_hash, due_at) do update set result_jsonb = excluded.result_jsonb, value = excluded.value,
+        predicted = excluded.predicted, actual = excluded.actual, success = excluded.success, failed_reason = excluded.failed_reason,
+        current = true, scored_at = now(), window_end = null
+    ), settled as (
+      update predictions set status = case when ${refusals}::jsonb ? model_id then 'FAILED' else 'SCORED' end, reason = ${refusals}::jsonb->>model_id
+      where round_id = ${round.id} and due_at = ${round.due_at} and status in (${sql.join(waiting)})
+        and model_id = any(${scores.map((s) => s.modelId)}::text[]) and exists (select from taken)
+    ), letters as (
+      insert into dead_letters (prediction_id, round_id, model_id, stage, error, attempts)
+      select prediction_id, ${round.id}, model_id, 'score', letter, attempts from given where letter is not null
+      on conflict do nothing
+    ), resolved as (
+      update inputs set status = 'RESOLVED' where id = ${inputId(round.id)} and exists (select from taken)
+    )
+    select exists (select from taken) as taken`.execute(db);
+  return rows[0]?.taken ?? false;
+}
+
+/** A score as a row of jsonb_to_recordset. */
+export const scoreColumns = ({ deadLetter, pair, ...score }: NewScore) => ({
+  id: score.id,
+  prediction_id: score.predictionId,
+  model_id: score.modelId,
+  deployment_id: score.deploymentId,
+  scorer_hash: score.scorerHash,
+  result: score.result,
+  value: score.value,
+  predicted: pair?.predicted ?? null,
+  actual: pair?.actual ?? null,
+  success: score.success,
+  failed_reason: score.failedReason,
+  letter: deadLetter?.error ?? null,
+  attempts: deadLetter?.attempts ?? null,
+});
+
+const refusal = ({ error, attempts }: { error: string; attempts: number }): string =>
+  `the scorer refused it ${attempts} times: ${error}`;
+
+async function storeOneByOne(db: Database, round: RoundRow, scores: readonly NewScore[]): Promise<boolean> {
+  const one = sql`select ${round.id}::text as id`;
   return db.transaction().execute(async (tx) => {
     if (!(await moveRound(tx, round.id, "RESOLVED", "SCORED"))) return false;
-    for (const score of scores)
-      await inSavepoint(
-        tx,
-        () => storeScore(tx, round, score),
-        (error) => failPrediction(tx, round, score, { error, attempts: 1 }),
-      );
-    await tx.updateTable("inputs").set({ status: "RESOLVED" }).where("id", "=", inputId(round.id)).execute();
+    for (const score of scores) {
+      await sql`savepoint one_prediction`.execute(tx);
+      try {
+        await storeBatch(tx, round, [score], one, WAITING);
+        await sql`release savepoint one_prediction`.execute(tx);
+      } catch (error) {
+        if (!isOfTheData(error)) throw error;
+        await sql`rollback to savepoint one_prediction`.execute(tx);
+        await storeBatch(tx, round, [refusedByDatabase(score, String(error))], one, WAITING);
+      }
+    }
     return true;
   });
 }
 
-async function inSavepoint(
-  tx: Queryable,
-  work: () => Promise<void>,
-  refused: (error: string) => Promise<void>,
-): Promise<void> {
-  await sql`savepoint one_prediction`.execute(tx);
-  try {
-    await work();
-    await sql`release savepoint one_prediction`.execute(tx);
-  } catch (error) {
-    await sql`rollback to savepoint one_prediction`.execute(tx);
-    await refused(String(error));
-  }
-}
-
-async function storeScore(tx: Queryable, round: RoundRow, score: NewScore): Promise<void> {
-  if (score.deadLetter) return failPrediction(tx, round, score, score.deadLetter);
-  await tx
-    .insertInto("scores")
-    .values({
-      id: score.id,
-      prediction_id: score.predictionId,
-      round_id: round.id,
-      model_id: score.modelId,
-      due_at: round.due_at,
-      scorer_hash: score.scorerHash,
-      result_jsonb: JSON.stringify(score.result),
-      value: score.value,
-      predicted: score.pair?.predicted ?? null,
-      actual: score.pair?.actual ?? null,
-      success: score.success,
-      failed_reason: score.failedReason,
-      resolved_at: round.resolve_at,
-      window_end: null,
-    })
-    .onConflict((c) => c.doNothing())
-    .execute();
-  if (score.success) await setStatus(tx, round, score.modelId, "SCORED", null);
-}
-
-const setStatus = (
-  tx: Queryable,
-  round: RoundRow,
-  modelId: string,
-  status: "SCORED" | "FAILED",
-  reason: string | null,
-) =>
-  tx
-    .updateTable("predictions")
-    .set({ status, ...(reason === null ? {} : { reason }) })
-    .where("round_id", "=", round.id)
-    .where("model_id", "=", modelId)
-    .where("due_at", "=", round.due_at)
-    .where("status", "=", "PENDING")
-    .execute();
-
-async function failPrediction(
-  tx: Queryable,
-  round: RoundRow,
-  score: NewScore,
-  letter: { error: string; attempts: number },
-): Promise<void> {
-  const error = letter.error.replaceAll("\u0000", "").slice(0, 500);
-  await setStatus(tx, round, score.modelId, "FAILED", `the scorer refused it ${letter.attempts} times: ${error}`);
-  await tx
-    .insertInto("dead_letters")
-    .values({
-      prediction_id: score.predictionId,
-      round_id: round.id,
-      model_id: score.modelId,
-      stage: "score",
-      error,
-      attempts: letter.attempts,
-    })
-    .onConflict((c) => c.doNothing())
-    .execute();
-}
-
-/** One model's counted scores in a window, in due order: aligned arrays for metrics, results for aggregation. */
-export interface CountedScore {
-  model_id: string;
-  round_id: string;
-  due_at: Date;
-  value: number | null;
-  predicted: number | null;
-  actual: number | null;
-  success: boolean;
-  result_jsonb: Record<string, unknown>;
-}
-
-/** Gives every score that no window has counted yet, resolved before `endMs`, to the window that ends there. Late scores come with the next. */
-export async function countScores(tx: Queryable, endMs: number): Promise<CountedScore[]> {
-  return tx
-    .updateTable("scores")
-    .set({ window_end: new Date(endMs) })
-    .where("window_end", "is", null)
-    .where("current", "=", true)
-    .where("resolved_at", "<", new Date(endMs))
-    .returning(["model_id", "round_id", "due_at", "value", "predicted", "actual", "success", "result_jsonb"])
-    .execute();
-}
-
-/** The newest `limit` pairs of a model since an instant, ascending by due time: what leaderboard metrics are computed from. */
-export async function recentPairs(
-  db: Queryable,
-  modelId: string,
-  sinceMs: number,
-  limit: number,
-): Promise<{ value: number; predicted: number; actual: number }[]> {
-  const rows = await db
-    .selectFrom("scores")
-    .select(["value", "predicted", "actual"])
-    .where("model_id", "=", modelId)
-    .where("due_at", ">=", new Date(sinceMs))
-    .where("current", "=", true)
-    .where("success", "=", true)
-    .where("predicted", "is not", null)
-    .where("actual", "is not", null)
-    .where("value", "is not", null)
-    .orderBy("due_at", "desc")
-    .limit(limit)
-    .execute();
-  return rows.reverse() as { value: number; predicted: number; actual: number }[];
-}
+const refusedByDatabase = (score: NewScore, error: string): NewScore => ({
+  ...score,
+  result: {},
+  value: null,
+  pair: null,
+  success: false,
+  failedReason: error,
+  deadLetter: { error, attempts: 1 },
+});
 
 export type ScoreRow = Selectable<Scores>;
 

@@ -1,6 +1,6 @@
 import { type Selectable, sql } from "kysely";
 import type { Queryable } from "./database.ts";
-import type { LeaderboardEntryRow, Leaderboards, MerkleCycles, ScoringWindows, Snapshots } from "./schema.ts";
+import type { Leaderboards, MerkleCycles, ScoringWindows, Snapshots } from "./schema.ts";
 
 export type WindowRow = Selectable<ScoringWindows>;
 export type SnapshotRow = Selectable<Snapshots>;
@@ -13,9 +13,6 @@ export async function openWindow(db: Queryable, startMs: number, endMs: number):
     .onConflict((c) => c.doNothing())
     .execute();
 }
-
-export const windowByEnd = (db: Queryable, endMs: number): Promise<WindowRow | undefined> =>
-  db.selectFrom("scoring_windows").selectAll().where("end_at", "=", new Date(endMs)).executeTakeFirst();
 
 export const lastWindow = (db: Queryable): Promise<WindowRow | undefined> =>
   db.selectFrom("scoring_windows").selectAll().orderBy("end_at", "desc").limit(1).executeTakeFirst();
@@ -80,15 +77,27 @@ export interface NewSnapshot {
   modelId: string;
   periodStartMs: number;
   periodEndMs: number;
+  /** 0 is the first; each correction of the same period has the next one and names the one before */
+  revision: number;
+  supersedes: string | null;
+  /** scores with a value: `summary.value` times this is their sum */
   predictionCount: number;
   summary: Record<string, unknown>;
   meta: Record<string, unknown>;
   contentHash: string;
 }
 
+/** A statement takes 65,535 values; a correction of many windows has more. */
+const PAGE = 1_000;
+
+/** `endMs`: the window that commits them; corrections are of earlier periods. */
 export async function insertSnapshots(tx: Queryable, endMs: number, snapshots: readonly NewSnapshot[]): Promise<void> {
-  if (snapshots.length === 0) return;
-  await tx
+  for (let from = 0; from < snapshots.length; from += PAGE)
+    await insertPage(tx, endMs, snapshots.slice(from, from + PAGE));
+}
+
+const insertPage = (tx: Queryable, endMs: number, snapshots: readonly NewSnapshot[]) =>
+  tx
     .insertInto("snapshots")
     .values(
       snapshots.map((s) => ({
@@ -97,50 +106,37 @@ export async function insertSnapshots(tx: Queryable, endMs: number, snapshots: r
         window_end: new Date(endMs),
         period_start: new Date(s.periodStartMs),
         period_end: new Date(s.periodEndMs),
+        revision: s.revision,
         prediction_count: s.predictionCount,
         result_summary_jsonb: JSON.stringify(s.summary),
         meta_jsonb: JSON.stringify(s.meta),
         content_hash: s.contentHash,
-        supersedes: null,
+        supersedes: s.supersedes,
       })),
     )
     .execute();
-}
 
-/** Per model (summed in order of time, so that equal histories have equal sums to the last bit): means of `value` over the snapshots since each instant, every prediction counting once, and how far back they reach. */
-export interface WindowMean {
-  model_id: string;
-  value: number | null;
-  predictions: number;
-  first_period_start: Date;
-}
-
-export async function windowMeans(db: Queryable, sinceMs: number, untilMs: number): Promise<WindowMean[]> {
-  const { rows } = await sql<WindowMean>`
-    select model_id,
-      sum((result_summary_jsonb->>'value')::float8 * prediction_count order by period_end, revision) / nullif(sum(prediction_count) filter (where result_summary_jsonb->>'value' is not null), 0) as value,
-      sum(prediction_count)::int as predictions, min(period_start) as first_period_start
-    from snapshots s
-    where period_end > ${new Date(sinceMs)} and period_end <= ${new Date(untilMs)}
-      and not exists (select 1 from snapshots newer where newer.supersedes = s.id)
-    group by model_id`.execute(db);
-  return rows;
-}
-
-export async function insertLeaderboard(
+/** The newest snapshot of each of some models for one period, by model. */
+export async function newestRevisions(
   tx: Queryable,
-  board: { id: string; endMs: number; entries: readonly LeaderboardEntryRow[]; meta: Record<string, unknown> },
-): Promise<void> {
-  await tx
-    .insertInto("leaderboards")
-    .values({
-      id: board.id,
-      window_end: new Date(board.endMs),
-      entries_jsonb: JSON.stringify(board.entries),
-      meta_jsonb: JSON.stringify(board.meta),
-    })
+  periodEnd: Date,
+  models: readonly string[],
+): Promise<ReadonlyMap<string, { id: string; revision: number }>> {
+  const rows = await tx
+    .selectFrom("snapshots")
+    .select(["id", "model_id", "revision"])
+    .distinctOn("model_id")
+    .where("period_end", "=", periodEnd)
+    .where("model_id", "in", [...models])
+    .orderBy("model_id")
+    .orderBy("revision", "desc")
     .execute();
+  return new Map(rows.map(({ model_id, ...row }) => [model_id, row]));
 }
+
+/** The row of the window that ends there. The lock keeps a second builder out until the first is done. */
+export const lockWindow = (tx: Queryable, endMs: number): Promise<WindowRow | undefined> =>
+  tx.selectFrom("scoring_windows").selectAll().where("end_at", "=", new Date(endMs)).forUpdate().executeTakeFirst();
 
 export type LeaderboardRow = Selectable<Leaderboards>;
 export type CycleRow = Selectable<MerkleCycles>;
@@ -172,19 +168,6 @@ export async function insertCycle(
     })
     .execute();
 }
-
-/** Names for the leaderboard's rows. */
-export const modelNames = (
-  db: Queryable,
-  ids: readonly string[],
-): Promise<{ id: string; name: string; player_name: string }[]> =>
-  ids.length === 0
-    ? Promise.resolve([])
-    : db
-        .selectFrom("models")
-        .select(["id", "name", "player_name"])
-        .where("id", "in", [...ids])
-        .execute();
 
 export const lastCommittedWindow = (db: Queryable): Promise<WindowRow | undefined> =>
   db

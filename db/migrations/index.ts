@@ -4,6 +4,12 @@ import * as rounds from "./002-rounds.ts";
 import * as windows from "./003-windows.ts";
 import * as checkpoints from "./004-checkpoints.ts";
 import * as operations from "./005-operations.ts";
+import * as feedQuality from "./006-feed-quality.ts";
+import * as scoring from "./007-scoring.ts";
+import * as deadLetters from "./009-dead-letters.ts";
+import * as predictSide from "./010-predict-side.ts";
+import * as backfill from "./011-backfill.ts";
+import * as rescore from "./012-rescore.ts";
 
 /** In order; a migration that has been released is never edited again. */
 export const MIGRATIONS: Record<string, Migration> = {
@@ -12,4 +18,10 @@ export const MIGRATIONS: Record<string, Migration> = {
   "003-windows": windows,
   "004-checkpoints": checkpoints,
   "005-operations": operations,
+  "006-feed-quality": feedQuality,
+  "007-scoring": scoring,
+  "009-dead-letters": deadLetters,
+  "010-predict-side": predictSide,
+  "011-backfill": backfill,
+  "012-rescore": rescore,
 };

@@ -1,0 +1,98 @@
+import { sql } from "kysely";
+import type { Queryable } from "./database.ts";
+import type { ScorableRow } from "./predictions.ts";
+import type { RescoreRow } from "./rescore.ts";
+import { type NewScore, scoreColumns } from "./scores.ts";
+
+/** A scored round of a job's range. */
+export interface PageRound {
+  id: string;
+  due_at: Date;
+  resolve_at: Date;
+  scope_jsonb: Record<string, unknown>;
+  truth: Record<string, unknown>;
+}
+
+const inRange = (job: Pick<RescoreRow, "from_at" | "to_at">) =>
+  sql`r.status = 'SCORED' and r.due_at >= ${job.from_at} and r.due_at < ${job.to_at}`;
+
+export async function countRounds(db: Queryable, job: RescoreRow): Promise<number> {
+  const { rows } = await sql<{ n: number }>`select count(*)::int as n from rounds r where ${inRange(job)}`.execute(db);
+  return rows[0]!.n;
+}
+
+/** The next rounds behind the job's cursor, in order of (due time, id). */
+export async function nextRounds(db: Queryable, job: RescoreRow, limit: number): Promise<PageRound[]> {
+  const passed = job.cursor_at
+    ? sql`(r.due_at, r.id collate "C") > (${job.cursor_at}, ${job.cursor_round} collate "C")`
+    : sql`true`;
+  const { rows } = await sql<PageRound>`
+    select r.id, r.due_at, r.resolve_at, r.scope_jsonb, t.result_jsonb as truth
+    from rounds r join truths t on t.round_id = r.id
+    where ${inRange(job)} and ${passed}
+    order by r.due_at, r.id collate "C" limit ${limit}`.execute(db);
+  return rows;
+}
+
+/** Their predictions, by round id; each round's by model. */
+export async function predictionsOfRounds(
+  db: Queryable,
+  rounds: readonly PageRound[],
+): Promise<ReadonlyMap<string, ScorableRow[]>> {
+  const { rows } = await sql<ScorableRow & { round_id: string }>`
+    select p.* from unnest(${rounds.map((r) => r.id)}::text[], ${rounds.map((r) => r.due_at)}::timestamptz[]) g (id, due_at)
+    cross join lateral (
+      select round_id, id, model_id, deployment_id, status, reason, inference_output_jsonb from predictions p
+      where p.round_id = g.id and p.due_at = g.due_at
+      offset 0
+    ) p
+    order by p.round_id, p.model_id`.execute(db);
+  return Map.groupBy(rows, (row) => row.round_id);
+}
+
+export interface Page {
+  scores: readonly { round: PageRound; score: NewScore }[];
+  rounds: readonly PageRound[];
+  refused: number;
+}
+
+/**
+ * Stores a page beside the scores that count, and moves the cursor: one statement. A score of the same scorer that counts already stays as
+ * it is. False: the job stands elsewhere by now, and nothing was stored.
+ */
+export async function storePage(db: Queryable, job: RescoreRow, page: Page): Promise<boolean> {
+  const last = page.rounds.at(-1)!;
+  const counts = JSON.stringify({
+    ...job.counts_jsonb,
+    rounds: job.counts_jsonb.rounds + page.rounds.length,
+    scores: job.counts_jsonb.scores + page.scores.length,
+    refused: job.counts_jsonb.refused + page.refused,
+  });
+  const given = page.scores.map(({ round, score }) => ({
+    ...scoreColumns(score),
+    round_id: round.id,
+    due_at: round.due_at,
+    resolved_at: round.resolve_at,
+  }));
+  const { rows } = await sql<{ moved: boolean }>`
+    with moved as (
+      update rescore_jobs set cursor_at = ${last.due_at}, cursor_round = ${last.id}, counts_jsonb = ${counts}::jsonb, updated_at = now()
+      where id = ${job.id} and status = 'running' and cursor_at is not distinct from ${job.cursor_at}
+        and cursor_round is not distinct from ${job.cursor_round}
+      returning id
+    ), stored as (
+      insert into scores (id, prediction_id, round_id, model_id, due_at, scorer_hash, deployment_id, result_jsonb, value, predicted, actual,
+        success, failed_reason, current, resolved_at)
+      select s.id, prediction_id, round_id, model_id, due_at, scorer_hash, deployment_id, result, value, predicted, actual,
+        success, failed_reason, false, resolved_at
+      from moved, jsonb_to_recordset(${JSON.stringify(given)}::jsonb) as s(id text, prediction_id text, round_id text, model_id text,
+        due_at timestamptz, scorer_hash text, deployment_id text, result jsonb, value float8, predicted float8, actual float8,
+        success boolean, failed_reason text, resolved_at timestamptz)
+      on conflict (round_id, model_id, scorer_hash, due_at) do update set result_jsonb = excluded.result_jsonb, value = excluded.value,
+        predicted = excluded.predicted, actual = excluded.actual, success = excluded.success, failed_reason = excluded.failed_reason,
+        scored_at = now()
+        where not scores.current
+    )
+    select exists (select from moved) as moved`.execute(db);
+  return rows[0]?.moved ?? false;
+}
