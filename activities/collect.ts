@@ -1,20 +1,21 @@
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import type { Logger } from "pino";
-import type { CallArgument, Competition, MarketRecord, Scope } from "../competitions/competition.ts";
+import type { MarketRecord, Scope } from "../competitions/competition.ts";
 import type { LoadedCompetition } from "../competitions/load.ts";
 import type { Database } from "../db/database.ts";
-import { runningModels } from "../db/deployments.ts";
-import { type NewPrediction, storeCollected } from "../db/predictions.ts";
+import { provisionalModels, runningModels } from "../db/deployments.ts";
+import { storeCollected } from "../db/predictions.ts";
 import { type RoundRow, roundById } from "../db/rounds.ts";
-import { predictionId } from "../domain/ids.ts";
 import { type CollectCounts, NO_COUNTS } from "../domain/round.ts";
 import type { CallResult, FleetCall } from "../models/client/fleet.ts";
 import type { FleetClient } from "../models/client/fleet-client.ts";
 import { canonicalText } from "../proofs/canonical.ts";
-import { type Judged, judge } from "./judge.ts";
+import { inputFor, predictCall, tickCall } from "./calls.ts";
 import type { Market } from "./market.ts";
 import { storeMissed } from "./missed.ts";
+import { newcomerRule } from "./newcomers.ts";
+import { countOf, judgeAll, rowOf } from "./verdicts.ts";
 
 export interface CollectResult {
   status: string;
@@ -40,6 +41,8 @@ export interface CollectJob {
   dueMs: number;
   deadlineMs: number;
   resolveAtMs: number;
+  /** ids of the models that it calls; null: everybody */
+  callees: readonly string[] | null;
 }
 
 /** Collects each round once: whoever asks while it runs joins it; whoever asks afterwards is told what was stored. */
@@ -75,6 +78,7 @@ export const jobOf = (round: RoundRow): CollectJob => ({
   dueMs: round.due_at.getTime(),
   deadlineMs: round.deadline_at.getTime(),
   resolveAtMs: round.resolve_at.getTime(),
+  callees: round.callees_jsonb,
 });
 
 const stored = (round: RoundRow): CollectResult => ({
@@ -85,14 +89,9 @@ const stored = (round: RoundRow): CollectResult => ({
 async function collectRound(deps: CollectorDeps, job: CollectJob, signal?: AbortSignal): Promise<CollectResult> {
   const now = deps.now ?? Date.now;
   if (now() >= job.deadlineMs) return storeMissed(deps.db, job, "its deadline had passed when the collection began");
-  const records = await recordsFor(deps.market, job);
+  const records = await deps.market.windowAt(job.scope.subject, job.dueMs);
   if (records.length === 0) return storeMissed(deps.db, job, "the feed had no data at the due time");
   return performRound(deps, job, records, signal);
-}
-
-async function recordsFor(market: Market, { scope, dueMs }: CollectJob): Promise<MarketRecord[]> {
-  const held = market.asOf(scope.subject, dueMs);
-  return held.length > 0 ? held : market.asOfStored(scope.subject, dueMs);
 }
 
 async function performRound(
@@ -104,102 +103,53 @@ async function performRound(
   const { db, fleet } = deps;
   const now = deps.now ?? Date.now;
   const { competition } = deps.competition;
-  const input = competition.buildInput(job.scope.subject, job.dueMs, records);
-  const calls = [tickCall(competition, job.scope.subject, input, records.at(-1)!), predictCall(competition, job.scope)];
+  const input = await inputFor(competition, job.scope.subject, job.dueMs, records);
+  const tick = tickCall(competition, job.scope.subject, input, records.at(-1)!);
   const answering = fleet.callAll({
-    calls,
+    calls: [tick, predictCall(competition, job.scope)],
     roundId: job.roundId,
     deadlineMs: Math.max(1, job.deadlineMs - now()),
+    ...(job.callees ? { models: knownOf(fleet, job.callees, true) } : {}),
     ...(signal ? { signal } : {}),
   });
-  const models = runningModels(db);
-  const hash = setImmediate().then(() => createHash("sha256").update(canonicalText(input)).digest("hex")); // while models think
-  const judged = judgeAll(deps, await answering, await models);
+  const known = Promise.all([runningModels(db), provisionalModels(db, newcomerRule(competition))]); // while models think
+  known.catch(() => undefined); // it is awaited below: a database that is away meanwhile must not end the process
+  const hash = setImmediate().then(() => createHash("sha256").update(canonicalText(input)).digest("hex"));
+  const answers = await answering;
+  const [models, newcomers] = await known;
+  const last = new Map([...answers].map(([modelId, results]) => [modelId, results.at(-1)]));
+  for (const result of last.values()) if (result) deps.onResult?.(result);
+  const judged = await judgeAll(deps.competition, job, last, models);
   const counts = countOf(judged);
+  const provisional = new Set(newcomers);
   const first = await storeCollected(db, {
     ...job,
     configId: `CFG_${job.scopeKey}`,
     input: { data: input, hash: await hash },
     performedAtMs: now(),
-    predictions: [...judged].map(([modelId, j]) => rowOf(job.roundId, modelId, j)),
+    predictions: [...judged].map(([modelId, j]) => rowOf(job.roundId, modelId, j, provisional.has(modelId))),
     counts,
   });
   deps.log.info({ round_id: job.roundId, ...counts, first }, "round collected");
+  if (job.callees) tickOthers(deps, job, tick);
   if (first) return { status: "WAITING", counts };
   const row = await roundById(db, job.roundId);
   return row ? stored(row) : { status: "COLLECTING", counts };
 }
 
-/** One verdict per model: those that were asked, and those that should have been. */
-function judgeAll(
-  deps: CollectorDeps,
-  answers: ReadonlyMap<string, readonly CallResult[]>,
-  models: readonly { id: string; deployment_identifier: string }[],
-): Map<string, Judged> {
-  const judged = new Map<string, Judged>();
-  for (const [modelId, results] of answers) {
-    const last = results.at(-1);
-    if (!last) continue;
-    deps.onResult?.(last);
-    judged.set(modelId, judge(deps.competition.competition, last));
-  }
-  for (const model of models)
-    if (!judged.has(model.id)) judged.set(model.id, notConnected(model.deployment_identifier));
-  return judged;
+/** Models that the client knows, in the list or outside of it. */
+const knownOf = (fleet: FleetClient, list: readonly string[], inside: boolean): string[] => {
+  const listed = new Set(list);
+  return fleet.models().flatMap((m) => (listed.has(m.modelId) === inside ? [m.modelId] : []));
+};
+
+/** Who is not asked this time follows the market all the same: its next question is not asked on old news. */
+function tickOthers({ fleet, log }: CollectorDeps, job: CollectJob, tick: FleetCall): void {
+  fleet
+    .callAll({
+      calls: [tick],
+      models: knownOf(fleet, job.callees ?? [], false),
+      deadlineMs: job.deadlineMs - job.dueMs,
+    })
+    .catch((error: unknown) => log.warn({ error: String(error) }, "models that a round does not call got no tick"));
 }
-
-/** The key lets a model that has this record already, from another round, be spared a second delivery. */
-export const tickCall = (
-  competition: Competition,
-  subject: string,
-  input: unknown,
-  newest: MarketRecord,
-): FleetCall => ({
-  method: competition.tickMethod,
-  args: [{ type: "JSON", value: input }],
-  key: `${subject}/${newest.tsEvent}`,
-});
-
-const VARIANT: Record<CallArgument["type"], "STRING" | "INT" | "DOUBLE" | "JSON"> = {
-  STRING: "STRING",
-  INT: "INT",
-  FLOAT: "DOUBLE",
-  JSON: "JSON",
-};
-
-export const predictCall = (competition: Competition, scope: Scope): FleetCall => ({
-  method: competition.call.method,
-  args: competition.call.args.map(({ name, type }) => ({ type: VARIANT[type], value: scope[name] ?? null })),
-});
-
-const notConnected = (deploymentId: string): Judged => ({
-  status: "ABSENT",
-  reason: "the model was not connected",
-  deploymentId,
-  execTimeUs: 0,
-  output: null,
-  outcome: "absent",
-});
-
-const countOf = (judged: ReadonlyMap<string, Judged>): CollectCounts => {
-  const outcomes = [...judged.values()].map((j) => j.outcome);
-  const count = (outcome: Judged["outcome"]): number => outcomes.filter((o) => o === outcome).length;
-  const counts = {
-    answered: count("answered"),
-    failed: count("failed"),
-    timed_out: count("timed_out"),
-    absent: count("absent"),
-  };
-  return { called: counts.answered + counts.failed + counts.timed_out, ...counts };
-};
-
-const rowOf = (roundId: string, modelId: string, j: Judged): NewPrediction => ({
-  id: predictionId(roundId, modelId),
-  modelId,
-  deploymentId: j.deploymentId,
-  status: j.status,
-  reason: j.reason,
-  execTimeUs: j.execTimeUs,
-  output: j.output,
-  meta: {},
-});

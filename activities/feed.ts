@@ -1,85 +1,62 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Logger } from "pino";
-import type { Database } from "../db/database.ts";
-import { storeFeedRecords, watermark } from "../db/feeds.ts";
-import { granularityMs } from "../domain/granularity.ts";
-import type { Feed, FeedRecord, Subscription } from "../feeds/feed.ts";
+import type { Feed } from "../feeds/feed.ts";
+import { createIntake, type IntakeDeps, subscriptionOf } from "./feed-intake.ts";
 
-export interface IngestionDeps {
-  db: Database;
-  feed: Feed;
-  subscription: Subscription;
-  /** how far back history is fetched where none was ever stored, ms */
-  backfillMs: number;
-  log: Logger;
-  /** called after the commit with the records that were new */
-  onStored: (records: FeedRecord[]) => void;
-  now?: () => number;
-}
+export type IngestionDeps = IntakeDeps;
 
-const PAGE = 1_000;
 const RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 30_000;
+/** Holes, silence and counts are looked at this often. */
+const ROUTINE_MS = 1_000;
 
-/** Fills the gap since the watermark, then stores what the feed delivers, until `signal` aborts. Storage that is away is waited for. */
+/**
+ * Stores one stream until `signal` aborts: what was missed since the watermark first, then what the feed delivers. A source or a database
+ * that is away is waited for, a hole is noted before anything behind it is stored and filled page by page beside the live records.
+ */
 export async function ingest(deps: IngestionDeps, signal: AbortSignal): Promise<void> {
-  const reached = new Map<string, number>();
-  for (const subject of deps.subscription.subjects)
-    await untilDone(deps, signal, () => fillGap(deps, subject, (deps.now ?? Date.now)()));
-  await untilDone(deps, signal, () =>
-    deps.feed.listen(
-      deps.subscription,
-      (records) => untilDone(deps, signal, () => take(deps, records, reached)),
-      signal,
-    ),
-  );
+  const { feed } = deps;
+  /** An end must not wait for as long as a busy source asks us to. */
+  const fetch: Feed["fetch"] = (request) => feed.fetch({ ...request, signal });
+  const intake = createIntake({ ...deps, feed: { ...feed, fetch } });
+  const forever = (work: () => Promise<void>): Promise<void> => untilDone(deps, work, signal);
+  await forever(intake.begin);
+  await Promise.all([
+    routine(deps, intake.routine, signal),
+    listen(deps, (r) => forever(() => intake.take(r)), signal),
+  ]);
+  await deps.quality.flush();
 }
 
-async function untilDone(deps: IngestionDeps, signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+/** A feed ends its listening with the signal only; one that ends before is asked again. */
+async function listen(
+  deps: IngestionDeps,
+  sink: Parameters<IngestionDeps["feed"]["listen"]>[1],
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
+    await untilDone(deps, () => deps.feed.listen(subscriptionOf(deps.stream), sink, signal), signal);
+    if (!signal.aborted) await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+async function routine({ log, stream }: IngestionDeps, work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await delay(ROUTINE_MS, undefined, { signal }).catch(() => undefined);
+    await work().catch((error: unknown) =>
+      log.warn({ source: stream.source, error: String(error) }, "upkeep of a feed failed; again in a second"),
+    );
+  }
+}
+
+async function untilDone(deps: IngestionDeps, work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  const { source } = deps.stream;
+  for (let waitMs = RETRY_MS; !signal.aborted; waitMs = Math.min(2 * waitMs, LONGEST_RETRY_MS)) {
     try {
       return await work();
     } catch (error) {
-      deps.log.error({ error: String(error) }, "feed ingestion was interrupted; going on in a second");
-      await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
+      deps.log.error({ source, error: String(error) }, `feed ingestion was interrupted; again in ${waitMs / 1_000} s`);
+      deps.quality.count("interrupted", undefined, String(error));
+      await delay(waitMs, undefined, { signal }).catch(() => undefined);
     }
-  }
-}
-
-/** A batch that begins later than the record after the last one shows a gap: that is fetched first, so that windows have no hole. */
-async function take(deps: IngestionDeps, records: FeedRecord[], reached: Map<string, number>): Promise<void> {
-  for (const [subject, own] of Map.groupBy(records, (r) => r.subject)) {
-    const follows = own[0]!.tsEvent <= (reached.get(subject) ?? Number.NEGATIVE_INFINITY) + stepOf(deps.subscription);
-    if (!follows) await fillGap(deps, subject, own[0]!.tsEvent);
-    reached.set(subject, own.at(-1)!.tsEvent);
-  }
-  await store(deps, records);
-}
-
-const stepOf = ({ kind, granularity }: Subscription): number => (kind === "candle" ? granularityMs(granularity) : 0);
-
-async function store(deps: IngestionDeps, records: FeedRecord[]): Promise<void> {
-  const fresh = await storeFeedRecords(deps.db, records);
-  if (fresh.length > 0) deps.onStored(fresh);
-}
-
-/** Page by page from the watermark (or `backfillMs` back) up to, not including, `untilMs`. */
-async function fillGap(deps: IngestionDeps, subject: string, untilMs: number): Promise<void> {
-  const { subscription, feed } = deps;
-  const step = stepOf(subscription);
-  const last = await watermark(deps.db, {
-    source: feed.source,
-    subject,
-    kind: subscription.kind,
-    granularity: subscription.granularity,
-  });
-  const nowMs = (deps.now ?? Date.now)();
-  let startMs = last === null ? untilMs - deps.backfillMs : last + step;
-  while (startMs < untilMs) {
-    const page = await feed.fetch({ ...subscription, subjects: [subject], startMs, endMs: untilMs, limit: PAGE });
-    const final = page.filter((r) => r.tsEvent + step <= nowMs);
-    await store(deps, final);
-    if (page.length < PAGE || final.length < page.length) return;
-    const lastMs = page.at(-1)!.tsEvent;
-    startMs = step === 0 && lastMs > startMs ? lastMs : lastMs + 1; // trades that share a millisecond may stand on both sides of a page
   }
 }

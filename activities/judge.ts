@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import type { Competition } from "../competitions/competition.ts";
-import type { CallResult } from "../models/client/fleet.ts";
+import type { Competition, Scope } from "../competitions/competition.ts";
+import { type CallResult, cleanDetail } from "../models/client/fleet.ts";
 
 /** What one model's answer amounts to: the row's status and the column it is counted in. */
 export interface Judged {
@@ -14,8 +14,8 @@ export interface Judged {
 
 const REASON_LIMIT = 500;
 
-/** An answer counts only when the competition's output schema takes it; what it refuses is named field by field. */
-export function judge(competition: Competition, result: CallResult): Judged {
+/** An answer counts only when the competition's output schema and its own check take it; what the schema refuses is named field by field. */
+export function judge(competition: Competition, scope: Scope, result: CallResult): Judged {
   const base = {
     deploymentId: result.deploymentId,
     execTimeUs: result.execTimeUs,
@@ -33,18 +33,26 @@ export function judge(competition: Competition, result: CallResult): Judged {
     return { ...base, status: "ABSENT", outcome: "absent", reason: result.detail ?? "not called" };
   if (result.status === "FAILURE")
     return { ...base, status: "FAILED", outcome: "failed", reason: result.detail ?? "the model failed" };
-  const parsed = competition.output.safeParse(result.output);
-  if (!parsed.success)
-    return { ...base, status: "FAILED", outcome: "failed", reason: `output refused: ${messages(parsed.error)}` };
-  const unstorable = whyUnstorable(parsed.data);
-  if (unstorable) return { ...base, status: "FAILED", outcome: "failed", reason: `output refused: ${unstorable}` };
-  return {
-    ...base,
-    status: "PENDING",
-    outcome: "answered",
-    reason: null,
-    output: parsed.data as Record<string, unknown>,
-  };
+  const checked = check(competition, scope, result.output);
+  if ("refused" in checked)
+    return { ...base, status: "FAILED", outcome: "failed", reason: `output refused: ${checked.refused}` };
+  return { ...base, status: "PENDING", outcome: "answered", reason: null, output: checked.output };
+}
+
+function check(
+  competition: Competition,
+  scope: Scope,
+  answer: unknown,
+): { output: Record<string, unknown> } | { refused: string } {
+  const parsed = competition.output.safeParse(answer);
+  if (!parsed.success) return { refused: messages(parsed.error) };
+  try {
+    const output = competition.validateOutput?.(parsed.data, scope) ?? parsed.data;
+    const unstorable = whyUnstorable(output);
+    return unstorable ? { refused: unstorable } : { output: output as Record<string, unknown> };
+  } catch (error) {
+    return { refused: cleanDetail(error instanceof Error ? error.message : String(error)) };
+  }
 }
 
 const messages = (error: z.ZodError): string =>
@@ -52,6 +60,14 @@ const messages = (error: z.ZodError): string =>
     .map((i) => `${i.path.length > 0 ? i.path.join(".") : "output"}: ${i.message}`)
     .join("; ")
     .slice(0, REASON_LIMIT);
+
+/** The verdict on an answer that a second look took, or refused. */
+export function afterCheck(verdict: Judged, found: { output: unknown } | { refused: string }): Judged {
+  const refused = "refused" in found ? cleanDetail(found.refused) : whyUnstorable(found.output);
+  if (refused !== null)
+    return { ...verdict, status: "FAILED", outcome: "failed", output: null, reason: `output refused: ${refused}` };
+  return { ...verdict, output: (found as { output: Record<string, unknown> }).output };
+}
 
 /** A contract may take more than a database can hold: one such answer must not cost the round. */
 function whyUnstorable(output: unknown): string | null {

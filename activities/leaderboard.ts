@@ -1,92 +1,162 @@
-import type { Competition } from "../competitions/competition.ts";
+import type { Competition, RankOrder, ScheduledScope } from "../competitions/competition.ts";
 import type { Queryable } from "../db/database.ts";
+import { provisionalModels } from "../db/deployments.ts";
+import { insertLeaderboard, type ListedModel, listedModels, ranksBefore } from "../db/leaderboards.ts";
 import { competitionStart } from "../db/rounds.ts";
-import type { LeaderboardEntryRow } from "../db/schema.ts";
-import { recentPairs } from "../db/scores.ts";
-import { insertLeaderboard, modelNames, type WindowMean, windowMeans } from "../db/windows.ts";
+import type { FormerDeployment, LeaderboardEntryRow } from "../db/schema.ts";
+import { isEnsembleModel } from "../domain/ensembles.ts";
 import { leaderboardId } from "../domain/ids.ts";
-import { type Ranked, rank, type Standing, type WindowScore } from "../domain/leaderboard.ts";
-import { computeMetrics, seriesOf } from "../domain/metrics.ts";
-import type { WindowSpan } from "./window.ts";
+import { type BoardRules, type Ranked, rankChange, rankingHours, type Standing } from "../domain/leaderboard.ts";
+import { boardAnalysis } from "./board-metrics.ts";
+import type { RankedBoard } from "./board-ranks.ts";
+import { type BoardSums, boardSums } from "./board-sums.ts";
+import { peerRanks } from "./peer-board.ts";
+import type { WindowSpan } from "./snapshots.ts";
 
 const HOUR_MS = 3_600_000;
-/** Metrics on the board look at this many of the newest scored rounds of a model. */
-const METRIC_ROUNDS = 2_000;
 /** A model that came this share of a window (or three scoring windows) after the others is not yet a newcomer. */
 const NEWCOMER_SHARE = 0.01;
 
-/** Ranks every model that has a snapshot in the longest window and stores the board of this scoring window. */
-export async function storeLeaderboard(tx: Queryable, competition: Competition, span: WindowSpan): Promise<void> {
-  const began = (await competitionStart(tx)) ?? span.startMs;
-  const longest = Math.max(...competition.windows.map((w) => w.hours));
-  const sinceOf = (hours: number): number => span.endMs - hours * HOUR_MS;
-  const means = new Map<string, Map<string, WindowMean>>();
-  for (const w of competition.windows)
-    means.set(w.name, new Map((await windowMeans(tx, sinceOf(w.hours), span.endMs)).map((m) => [m.model_id, m])));
-  const everybody = new Map([...means.values()].flatMap((m) => [...m])); // the widest window comes last and wins
-  const standings: Standing[] = [];
-  for (const [modelId, widest] of everybody) {
-    const pairs = await recentPairs(tx, modelId, sinceOf(longest), METRIC_ROUNDS);
-    standings.push({
-      modelId,
-      windows: Object.fromEntries(
-        competition.windows.map((w) => [w.name, windowScore(w.hours, means.get(w.name)!.get(modelId), span)]),
-      ),
-      metrics: computeMetrics(competition.metrics, seriesOf(pairs)),
-      predictionCount: widest.predictions,
-      newcomer: isNewcomer(competition, widest, began, span),
-    });
-  }
-  await insertLeaderboard(tx, {
-    id: leaderboardId(span.endMs),
-    endMs: span.endMs,
-    entries: await entriesOf(tx, competition, rank(standings, competition.ranking)),
-    meta: { ranking: competition.ranking, competition_started_at: new Date(began).toISOString() },
+export interface BoardContract {
+  competition: Competition;
+  scopes: readonly Cadence[];
+}
+type Cadence = Pick<ScheduledScope, "everyMs" | "phaseMs" | "resolveAfterMs">;
+
+/** Ranks every model that was scored in the longest window and stores the board of this scoring window. Returns its rows. */
+export async function storeLeaderboard(
+  tx: Queryable,
+  { competition, scopes }: BoardContract,
+  span: WindowSpan,
+): Promise<LeaderboardEntryRow[]> {
+  const startedMs = (await competitionStart(tx)) ?? span.startMs;
+  const sums = await boardSums(tx, competition, span.endMs);
+  const id = leaderboardId(span.endMs);
+  const board = await boardAnalysis(tx, competition, sums, {
+    histories: sums.histories,
+    rules: rulesOf(competition),
+    time: { endMs: span.endMs, startedMs, toleranceMs: tolerance(competition, span) },
+    seed: id,
+    leastInstants: leastInstants(scopes),
   });
+  const own = competition.compat ? await peerRanks(tx, competition, span.endMs, board) : board;
+  const ranked = competition.rankModels ? await inOrderOf(competition, own) : own;
+  const entries = await entriesOf(tx, competition, span, sums, ranked);
+  const meta = { ranking: competition.ranking, competition_started_at: new Date(startedMs).toISOString() };
+  await insertLeaderboard(tx, { id, endMs: span.endMs, entries, meta });
+  return entries;
 }
 
-function windowScore(hours: number, mean: WindowMean | undefined, span: WindowSpan): WindowScore {
-  const coveredHours = mean ? Math.min(hours, (span.endMs - mean.first_period_start.getTime()) / HOUR_MS) : 0;
-  return { hours, value: mean?.value ?? null, coveredHours, partial: coveredHours < hours * (1 - NEWCOMER_SHARE) };
+const rulesOf = ({ windows, ranking, overall, participationFloor }: Competition): BoardRules => ({
+  windows,
+  ranking,
+  ...(overall === undefined ? {} : { overall }),
+  ...(participationFloor === undefined ? {} : { participationFloor }),
+});
+
+function tolerance(competition: Competition, span: WindowSpan): number {
+  const ranking = rankingHours(rulesOf(competition)) * HOUR_MS;
+  return Math.max(3 * (span.endMs - span.startMs), NEWCOMER_SHARE * ranking);
 }
 
-/** Younger than the competition within the ranking window, so that a short history is no advantage. */
-function isNewcomer(competition: Competition, widest: WindowMean, began: number, span: WindowSpan): boolean {
-  const hours =
-    competition.windows.find((w) => w.name === competition.ranking.key)?.hours ?? competition.windows[0]?.hours ?? 24;
-  const reference = Math.max(began, span.endMs - hours * HOUR_MS);
-  const tolerance = Math.max(3 * (span.endMs - span.startMs), NEWCOMER_SHARE * hours * HOUR_MS);
-  return widest.first_period_start.getTime() - reference > tolerance;
+/** How many instants at which something is due the longest horizon spans: rounds that close are not independent. */
+export function leastInstants(scopes: readonly Cadence[]): number {
+  const grids = new Map(scopes.map((s) => [`${s.everyMs}/${(s.phaseMs ?? 0) % s.everyMs}`, s.everyMs]));
+  const perMs = [...grids.values()].reduce((sum, everyMs) => sum + 1 / everyMs, 0);
+  return Math.max(1, Math.ceil(Math.max(0, ...scopes.map((s) => s.resolveAfterMs)) * perMs));
 }
+
+/** A ranker of one's own orders the models; how sure that order is, the bootstrap of another order cannot say. */
+async function inOrderOf(competition: Competition, board: RankedBoard): Promise<RankedBoard> {
+  const models = board.rows.filter((r) => !isEnsembleModel(r.modelId));
+  const ensembles = board.rows.filter((r) => isEnsembleModel(r.modelId));
+  const rows = inOrder(models, await competition.rankModels!(models.map(rankable)));
+  return { rows: [...rows, ...ensembles], intervals: new Map() };
+}
+
+const rankable = (r: Ranked) => ({
+  modelId: r.modelId,
+  metrics: metricsOf(r),
+  predictionCount: r.predictionCount,
+  newcomer: r.newcomer,
+});
+
+/** The order of a ranker of one's own; a list inside it is a shared rank. Throws where it does not hold every model exactly once. */
+function inOrder(models: readonly Ranked[], order: RankOrder): Ranked[] {
+  const open = new Map(models.map((m) => [m.modelId, m]));
+  let place = 1;
+  const rows = order.flatMap((entry) => {
+    const ids: readonly string[] = typeof entry === "string" ? [entry] : entry;
+    const shared = place;
+    place += ids.length;
+    return ids.map((id) => {
+      const model = open.get(id);
+      if (!model) throw new TypeError(`the ranker names ${id}, which is no model of the board or was named before`);
+      open.delete(id);
+      return { ...model, rank: shared };
+    });
+  });
+  if (open.size > 0) throw new TypeError(`the ranker left out ${[...open.keys()].join(", ")}`);
+  return rows;
+}
+
+const metricsOf = (r: Standing): Record<string, number | null> => ({
+  ...Object.fromEntries(Object.entries(r.windows).map(([name, w]) => [name, w.value])),
+  overall: r.overall ?? null,
+  ...r.metrics,
+});
 
 async function entriesOf(
   tx: Queryable,
   competition: Competition,
-  ranked: readonly Ranked[],
+  span: WindowSpan,
+  sums: BoardSums,
+  { rows, intervals }: RankedBoard,
 ): Promise<LeaderboardEntryRow[]> {
-  const names = new Map(
-    (
-      await modelNames(
-        tx,
-        ranked.map((r) => r.modelId),
-      )
-    ).map((m) => [m.id, m]),
+  const listed = await listedModels(
+    tx,
+    rows.map((r) => r.modelId),
   );
-  return ranked.map((r) => ({
-    model_id: r.modelId,
-    model_name: names.get(r.modelId)?.name ?? r.modelId,
-    cruncher_name: names.get(r.modelId)?.player_name ?? "",
-    rank: r.rank,
-    prediction_count: r.predictionCount,
-    score: {
-      metrics: { ...Object.fromEntries(Object.entries(r.windows).map(([name, w]) => [name, w.value])), ...r.metrics },
-      ranking: { key: competition.ranking.key, value: r.rankingValue, direction: competition.ranking.direction },
-    },
-    windows: Object.fromEntries(
-      Object.entries(r.windows).map(([name, w]) => [
-        name,
-        { hours: w.hours, covered_hours: w.coveredHours, partial: w.partial },
-      ]),
-    ),
+  const names = new Map(listed.map((m) => [m.id, m]));
+  const before = await ranksBefore(tx, span.endMs);
+  const provisional = new Set(
+    await provisionalModels(tx, {
+      rounds: competition.provisionalRounds ?? 0,
+      perDeployment: (competition.onNewDeployment ?? "keep") !== "keep",
+    }),
+  );
+  return rows.map((r) => ({
+    ...entryOf(competition, r, names.get(r.modelId), sums.former.get(r.modelId) ?? []),
+    missed: sums.missed.get(r.modelId) ?? 0,
+    rank_change: rankChange(before, r.modelId, r.rank),
+    rank_interval: intervals.get(r.modelId) ?? null,
+    provisional: provisional.has(r.modelId),
   }));
 }
+
+const entryOf = (
+  { ranking }: Competition,
+  r: Ranked,
+  model: ListedModel | undefined,
+  former: readonly FormerDeployment[],
+): Omit<LeaderboardEntryRow, "missed" | "rank_change" | "rank_interval" | "provisional"> => ({
+  model_id: r.modelId,
+  model_name: model?.name ?? r.modelId,
+  cruncher_name: model?.player_name ?? "",
+  rank: r.rank,
+  prediction_count: r.predictionCount,
+  score: {
+    metrics: metricsOf(r),
+    ranking: { key: ranking.key, value: r.rankingValue, direction: ranking.direction },
+  },
+  windows: Object.fromEntries(
+    Object.entries(r.windows).map(([name, w]) => [
+      name,
+      { hours: w.hours, covered_hours: w.coveredHours, partial: w.partial },
+    ]),
+  ),
+  by_scope: r.byScope ?? {},
+  participation: r.participation ?? null,
+  newcomer: r.newcomer,
+  former: [...former],
+});

@@ -1,5 +1,6 @@
 import type { MarketRecord } from "../competitions/competition.ts";
 import type { Database } from "../db/database.ts";
+import { openGaps } from "../db/feed-gaps.ts";
 import { type Dimension, newestRecords, watermark } from "../db/feeds.ts";
 import { granularityMs } from "../domain/granularity.ts";
 import { newestSegment, RecordWindow } from "../domain/window.ts";
@@ -12,47 +13,57 @@ export interface MarketOptions {
   granularity: string;
   /** records per subject that models see */
   windowSize: number;
+  /** what the database knew at this instant, and nothing that came later; absent: all of it */
+  knownAt?: Date | undefined;
 }
 
 type WindowedRecord = MarketRecord & { eventId: string };
 
+/** How far the records of a subject are known, epoch ms. */
+interface Coverage {
+  /** every record final at or before this instant is stored */
+  knownUntilMs: number;
+  /** the newest stored record was final at this instant */
+  deliveredUntilMs: number;
+  /** holes that are still being filled: records that begin in [fromMs, untilMs) may come */
+  openGaps: { fromMs: number; untilMs: number }[];
+}
+
 /** What the node knows of its markets: the newest records of each subject in memory, everything else from the database. */
 export interface Market {
+  readonly source: string;
   dimension(subject: string): Dimension;
   granularityMs: number;
   /** fills the window of a subject from the database, so that a restart sees what never stopping would have seen */
   load(subject: string): Promise<void>;
+  /** records of other sources, kinds and granularities are left aside */
   add(records: readonly FeedRecord[]): void;
-  /** records that were final at the instant, newest segment, ascending, at most the window's size */
+  /** records that were final at the instant, newest segment, ascending, at most the window's size; of what memory holds */
   asOf(subject: string, instantMs: number): WindowedRecord[];
-  /** the same from the database, for an instant that memory no longer reaches */
-  asOfStored(subject: string, instantMs: number): Promise<WindowedRecord[]>;
-  /** every record final at or before this instant is stored, epoch ms; null: no record at all */
-  knownUntil(subject: string): Promise<number | null>;
-  /** records that begin in [fromMs, untilMs], ascending, and the last one before */
+  /** the same; from the database where memory no longer reaches that far back */
+  windowAt(subject: string, instantMs: number): Promise<WindowedRecord[]>;
+  /** holes that end before `sinceMs` are of no concern */
+  coverage(subject: string, sinceMs: number): Promise<Coverage>;
+  /** records that begin in (fromMs, untilMs], ascending, and before them the last one that begins at or before fromMs */
   between(subject: string, fromMs: number, untilMs: number): Promise<MarketRecord[]>;
 }
 
 const FAR_FUTURE_MS = Date.UTC(9999, 0, 1);
-/** Beyond this a truth looks at the newest records of its span only. */
-const SPAN_LIMIT = 10_000;
+/** Beyond this a truth looks at the newest records of its span only, and at the one that opens it. */
+const SPAN_LIMIT = 100_000;
 
 export function createMarket(options: MarketOptions): Market {
-  const { db, windowSize } = options;
-  const duration = options.kind === "candle" ? granularityMs(options.granularity) : 0;
+  const { db, windowSize, source, kind, granularity, knownAt: storedBy } = options;
+  const duration = kind === "candle" ? granularityMs(granularity) : 0;
   const windows = new Map<string, RecordWindow<WindowedRecord>>();
-  const dimension = (subject: string): Dimension => ({
-    source: options.source,
-    subject,
-    kind: options.kind,
-    granularity: options.granularity,
-  });
+  const dimension = (subject: string): Dimension => ({ source, subject, kind, granularity });
+  const isOurs = (r: FeedRecord): boolean => r.source === source && r.kind === kind && r.granularity === granularity;
   const toMarket = (r: FeedRecord): WindowedRecord => ({
     subject: r.subject,
     tsEvent: r.tsEvent,
     tsFinal: r.tsEvent + duration,
     eventId: r.eventId,
-    values: r.values,
+    values: inOrder(r.values),
     segment: r.meta.segment ?? "",
   });
   const windowOf = (subject: string): RecordWindow<WindowedRecord> => {
@@ -61,26 +72,44 @@ export function createMarket(options: MarketOptions): Market {
     return window;
   };
   const newest = async (subject: string, range: { beforeMs: number; sinceMs?: number; limit: number }) =>
-    (await newestRecords(db, dimension(subject), range)).map(toMarket);
+    (await newestRecords(db, dimension(subject), { ...range, storedBy })).map(toMarket);
 
   return {
+    source,
     dimension,
     granularityMs: Math.max(duration, 1),
-    load: async (subject) =>
-      windowOf(subject).add(await newest(subject, { beforeMs: FAR_FUTURE_MS, limit: 2 * windowSize })),
+    load: async (subject) => {
+      const limit = 2 * windowSize;
+      const records = await newest(subject, { beforeMs: FAR_FUTURE_MS, limit });
+      windowOf(subject).load(records, records.length < limit);
+    },
     add: (records) => {
-      for (const record of records) windowOf(record.subject).add([toMarket(record)]);
+      for (const record of records.filter(isOurs)) windowOf(record.subject).add([toMarket(record)]);
     },
     asOf: (subject, instantMs) => windowOf(subject).asOf(instantMs),
-    asOfStored: async (subject, instantMs) =>
-      newestSegment(await newest(subject, { beforeMs: instantMs - duration + 1, limit: windowSize })),
-    knownUntil: async (subject) => {
-      const last = await watermark(db, dimension(subject));
-      return last === null ? null : last + duration;
+    windowAt: async (subject, instantMs) => {
+      const window = windowOf(subject);
+      if (window.reaches(instantMs)) return window.asOf(instantMs);
+      return newestSegment(await newest(subject, { beforeMs: instantMs - duration + 1, limit: windowSize }));
+    },
+    coverage: async (subject, sinceMs) => {
+      const last = await watermark(db, dimension(subject)); // before the holes: a record that shows one is stored after it is noted
+      return coverageOf(last, await openGaps(db, dimension(subject), sinceMs), duration);
     },
     between: async (subject, fromMs, untilMs) => {
-      const before = await newest(subject, { beforeMs: fromMs, limit: 1 });
-      return [...before, ...(await newest(subject, { beforeMs: untilMs + 1, sinceMs: fromMs, limit: SPAN_LIMIT }))];
+      const before = await newest(subject, { beforeMs: fromMs + 1, limit: 1 });
+      return [...before, ...(await newest(subject, { beforeMs: untilMs + 1, sinceMs: fromMs + 1, limit: SPAN_LIMIT }))];
     },
   };
 }
+
+function coverageOf(last: number | null, gaps: Coverage["openGaps"], duration: number): Coverage {
+  const deliveredUntilMs = last === null ? 0 : last + duration;
+  // a record that begins at a hole's first ms is final a duration later: just before that, everything is known
+  const knownUntilMs = gaps.reduce((min, gap) => Math.min(min, gap.fromMs + duration - 1), deliveredUntilMs);
+  return { knownUntilMs, deliveredUntilMs, openGaps: gaps };
+}
+
+/** The database forgets the order of names; in memory it must be the same, or a restart would show models other bytes. */
+const inOrder = (values: Record<string, number>): Record<string, number> =>
+  Object.fromEntries(Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1)));

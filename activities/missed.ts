@@ -8,7 +8,8 @@ import type { CollectJob, CollectResult } from "./collect.ts";
 
 /** Closes a round that nobody collected in time: the models it would have called are ABSENT for the node's reason, not theirs. */
 export async function storeMissed(db: Database, job: CollectJob, reason: string): Promise<CollectResult> {
-  const models = await runningModels(db);
+  const called = job.callees && new Set(job.callees);
+  const models = (await runningModels(db)).filter((m) => called?.has(m.id) ?? true);
   const counts: CollectCounts = { ...NO_COUNTS, absent: models.length };
   const first = await storeCollected(db, {
     ...job,

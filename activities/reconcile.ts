@@ -3,9 +3,11 @@ import type { Logger } from "pino";
 import type { ScheduledScope } from "../competitions/competition.ts";
 import type { Database } from "../db/database.ts";
 import { dueTimesWithoutRow, insertRound, openRounds, roundById, roundSpan } from "../db/rounds.ts";
+import { type HeldSchedule, schedulesSince } from "../db/schedules.ts";
 import { roundId } from "../domain/ids.ts";
 import { roundDeadline } from "../domain/round.ts";
 import { lastDue } from "../domain/schedule.ts";
+import type { CalleeRule } from "./callees.ts";
 import { jobOf } from "./collect.ts";
 import { storeMissed } from "./missed.ts";
 import { startRoundWorkflow, startWindowWorkflow } from "./start.ts";
@@ -15,8 +17,7 @@ export interface ReconcileDeps {
   db: Database;
   client: Client;
   competition: string;
-  contractHash: string;
-  scopes: readonly ScheduledScope[];
+  callees: CalleeRule;
   timeoutMs: number;
   clock: WindowClock;
   log: Logger;
@@ -49,10 +50,11 @@ export function createReconcileActivities(deps: ReconcileDeps) {
       return rounds.length;
     },
 
-    /** Due times between the first round and now that have no row become MISSED. */
+    /** Due times between the first round and now that have no row become MISSED, each under the cadence that held at the time. */
     async recordMissedRounds(): Promise<number> {
       let missed = 0;
-      for (const scope of deps.scopes) missed += await recordMissed(deps, scope, now());
+      for (const held of await schedulesSince<ScheduledScope>(db, now() - LOOK_BACK_MS))
+        missed += await recordMissed(deps, held, now());
       if (missed > 0) log.warn({ missed }, "due times without a round were recorded as MISSED");
       return missed;
     },
@@ -68,25 +70,27 @@ export function createReconcileActivities(deps: ReconcileDeps) {
 }
 export type ReconcileActivities = ReturnType<typeof createReconcileActivities>;
 
-async function recordMissed(deps: ReconcileDeps, scope: ScheduledScope, nowMs: number): Promise<number> {
+async function recordMissed(deps: ReconcileDeps, held: HeldSchedule<ScheduledScope>, nowMs: number): Promise<number> {
+  const scope = held.schedule_jsonb;
   const span = await roundSpan(deps.db, scope.scopeKey);
   if (!span) return 0;
-  const fromMs = Math.max(span.firstMs, lastDue(scope, nowMs - LOOK_BACK_MS));
-  const toMs = nowMs - deps.timeoutMs; // later ones may still be run late
+  const fromMs = Math.max(span.firstMs, held.from_at.getTime(), lastDue(scope, nowMs - LOOK_BACK_MS));
+  // later ones may still be run late
+  const toMs = Math.min(nowMs - deps.timeoutMs, (held.until_at?.getTime() ?? Number.POSITIVE_INFINITY) - 1);
   const due = await dueTimesWithoutRow(
     deps.db,
     scope.scopeKey,
     { fromMs: lastDue(scope, fromMs + scope.everyMs - 1), toMs, everyMs: scope.everyMs },
     PASS,
   );
-  for (const dueMs of due) await missRound(deps, scope, dueMs, "no process was there to collect it");
+  for (const dueMs of due) await missRound(deps, held, dueMs, "no process was there to collect it");
   return due.length;
 }
 
 /** A row for a due time that nobody can run any more, and its ABSENT predictions. */
 async function missRound(
-  deps: Pick<ReconcileDeps, "db" | "competition" | "contractHash" | "timeoutMs">,
-  scope: ScheduledScope,
+  deps: Pick<ReconcileDeps, "db" | "competition" | "callees" | "timeoutMs">,
+  { schedule_jsonb: scope, contract_hash: contractHash }: HeldSchedule<ScheduledScope>,
   dueMs: number,
   reason: string,
 ): Promise<void> {
@@ -100,7 +104,8 @@ async function missRound(
     resolveAtMs,
     deadlineMs: roundDeadline(dueMs, deps.timeoutMs, resolveAtMs),
     giveUpAtMs: resolveAtMs + scope.giveUpAfterMs,
-    contractHash: deps.contractHash,
+    contractHash,
+    callees: await deps.callees(scope, dueMs),
     status: "COLLECTING",
   });
   const row = await roundById(deps.db, id);

@@ -5,12 +5,15 @@ import type { ScheduledScope } from "../competitions/competition.ts";
 import type { LoadedCompetition } from "../competitions/load.ts";
 import type { Database } from "../db/database.ts";
 import { insertRound, openRounds, roundSpan } from "../db/rounds.ts";
+import { scheduledSince } from "../db/schedules.ts";
 import { roundId } from "../domain/ids.ts";
 import { roundDeadline } from "../domain/round.ts";
 import { dueTimes, lastDue } from "../domain/schedule.ts";
 import type { FeedRecord } from "../feeds/feed.ts";
 import type { FleetClient } from "../models/client/fleet-client.ts";
-import { type CollectJob, type Collector, jobOf, tickCall } from "./collect.ts";
+import type { CalleeRule } from "./callees.ts";
+import { inputFor, tickCall } from "./calls.ts";
+import { type CollectJob, type Collector, jobOf } from "./collect.ts";
 import type { Market } from "./market.ts";
 import { startRoundWorkflow } from "./start.ts";
 
@@ -23,6 +26,7 @@ export interface RoundClockDeps {
   market: Market;
   fleet: FleetClient;
   collector: Collector;
+  callees: CalleeRule;
   timeoutMs: number;
   /** collect in-process beside the workflow; without it only the workflow's activity collects */
   headStart: boolean;
@@ -86,15 +90,17 @@ export function createRoundClock(deps: RoundClockDeps): RoundClock {
 
   const begin = async (scope: ScheduledScope, dueMs: number): Promise<void> => {
     const resolveAtMs = dueMs + scope.resolveAfterMs;
+    const deadlineMs = roundDeadline(dueMs, deps.timeoutMs, resolveAtMs);
+    if (now() >= deadlineMs) return; // reconcile records it as missed
     const job: CollectJob = {
       roundId: roundId({ competition: deps.crunchId, scopeKey: scope.scopeKey, dueMs }),
       scopeKey: scope.scopeKey,
       scope: scope.scope,
       dueMs,
       resolveAtMs,
-      deadlineMs: roundDeadline(dueMs, deps.timeoutMs, resolveAtMs),
+      deadlineMs,
+      callees: await deps.callees(scope, dueMs),
     };
-    if (now() >= job.deadlineMs) return; // reconcile records it as missed
     const row = { ...job, id: job.roundId, giveUpAtMs: resolveAtMs + scope.giveUpAfterMs };
     if (await insertRound(deps.db, { ...row, contractHash: deps.loaded.contractHash, status: "COLLECTING" })) run(job);
   };
@@ -108,21 +114,30 @@ export function createRoundClock(deps: RoundClockDeps): RoundClock {
     return true;
   };
 
+  /** Due times between two records wait for nothing: the record before them is their last. */
+  const closedUntil = ({ scope: { subject } }: ScheduledScope): number => {
+    const newest = deps.market.asOf(subject, now()).at(-1);
+    return newest ? Math.min(now(), newest.tsFinal + deps.market.granularityMs - 1) : 0;
+  };
+
   const tick = (subject: string): void => {
     const records = deps.market.asOf(subject, now());
     const newest = records.at(-1);
     if (!newest) return;
     const { competition } = deps.loaded;
-    const input = competition.buildInput(subject, newest.tsFinal, records);
-    track(deps.fleet.callAll({ calls: [tickCall(competition, subject, input, newest)], deadlineMs: deps.timeoutMs }));
+    const delivered = Promise.resolve(inputFor(competition, subject, newest.tsFinal, records)).then((input) =>
+      deps.fleet.callAll({ calls: [tickCall(competition, subject, input, newest)], deadlineMs: deps.timeoutMs }),
+    );
+    track(delivered);
   };
 
   return {
     resume: async () => {
       for (const scope of deps.loaded.scopes) {
         const span = await roundSpan(deps.db, scope.scopeKey);
-        if (span)
-          begun.set(scope.scopeKey, Math.max(span.lastMs, lastDue(scope, now() - deps.timeoutMs) - scope.everyMs));
+        const sinceMs = (await scheduledSince(deps.db, scope.scopeKey)) ?? 0; // of another phase, earlier due times are nobody's
+        const lateMs = lastDue(scope, now() - deps.timeoutMs) - scope.everyMs;
+        if (span) begun.set(scope.scopeKey, Math.max(span.lastMs, sinceMs - 1, lateMs));
       }
       for (const round of (await openRounds(deps.db, RESUME_LIMIT)).filter((r) => r.status === "COLLECTING"))
         run(jobOf(round));
@@ -138,7 +153,8 @@ export function createRoundClock(deps: RoundClockDeps): RoundClock {
     },
     sweep: async () => {
       const patience = Math.min(deps.market.granularityMs + LATE_RECORD_MS, deps.timeoutMs / 2);
-      for (const scope of deps.loaded.scopes) if (begun.has(scope.scopeKey)) await beginDue(scope, now() - patience);
+      for (const scope of deps.loaded.scopes)
+        if (begun.has(scope.scopeKey)) await beginDue(scope, Math.max(now() - patience, closedUntil(scope)));
     },
     idle: async () => {
       while (open.size > 0) await Promise.allSettled(open);

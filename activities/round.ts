@@ -2,15 +2,18 @@ import { Context } from "@temporalio/activity";
 import { ApplicationFailure } from "@temporalio/common";
 import type { Scope } from "../competitions/competition.ts";
 import type { LoadedCompetition } from "../competitions/load.ts";
+import type { Scorer } from "../competitions/scorer.ts";
 import type { Database } from "../db/database.ts";
-import { predictionsOf, settlePending } from "../db/predictions.ts";
+import { scorablePredictions, settlePending } from "../db/predictions.ts";
 import { moveRound, type RoundRow, roundById } from "../db/rounds.ts";
 import { storeScores } from "../db/scores.ts";
-import { storeTruth, truthOf } from "../db/truths.ts";
+import { resolveRound, truthOf } from "../db/truths.ts";
 import type { RoundInput } from "../domain/round.ts";
 import type { Collector, CollectResult } from "./collect.ts";
 import type { Market } from "./market.ts";
 import { scorePredictions } from "./scorer.ts";
+import { resolutionOf, type TruthSource } from "./truth.ts";
+import type { GapVoid } from "./voids.ts";
 
 /** On the queue of the predict role, where the models are connected. */
 export const createCollectActivities = ({ collector }: { collector: Collector }) => ({
@@ -22,7 +25,12 @@ export type CollectActivities = ReturnType<typeof createCollectActivities>;
 export interface ScoreDeps {
   db: Database;
   market: Market;
+  /** the contract's other truth sources */
+  truthSources?: readonly TruthSource[];
   competition: LoadedCompetition;
+  scorer: Scorer;
+  /** absent: no round is void because of the feed */
+  voidOnGap?: GapVoid;
   now?: () => number;
   /** a round reached its last status */
   onEnded?: (status: string) => void;
@@ -35,7 +43,10 @@ const TRUTH_RETRY = "1s";
 export function createScoreActivities({
   db,
   market,
-  competition: { competition, scorerHash },
+  truthSources = [],
+  competition: { competition },
+  scorer,
+  voidOnGap,
   now = Date.now,
   onEnded,
 }: ScoreDeps) {
@@ -44,16 +55,8 @@ export function createScoreActivities({
     async resolveTruth(roundId: string): Promise<string> {
       const round = await mustHave(db, roundId);
       if (round.status !== "WAITING") return round.status;
-      const { subject, ...scope } = round.scope_jsonb as Scope;
-      const [dueMs, resolveAtMs] = [round.due_at.getTime(), round.resolve_at.getTime()];
-      const resolution = competition.resolveTruth({
-        scope: { subject, ...scope },
-        dueMs,
-        resolveAtMs,
-        granularityMs: market.granularityMs,
-        knownUntilMs: (await market.knownUntil(subject)) ?? 0,
-        records: await market.between(subject, dueMs - market.granularityMs, resolveAtMs),
-      });
+      if (await voidOnGap?.(round)) return "VOIDED";
+      const resolution = await resolutionOf({ competition, market, others: truthSources, now }, round);
       if ("unresolvable" in resolution) return giveUp(db, round, resolution.unresolvable);
       if ("wait" in resolution) {
         if (now() >= round.give_up_at.getTime()) return giveUp(db, round, resolution.wait);
@@ -65,10 +68,7 @@ export function createScoreActivities({
       }
       const truth = competition.truth.safeParse(resolution.resolved);
       if (!truth.success) return giveUp(db, round, `the resolver's answer is refused: ${truth.error.message}`);
-      await db.transaction().execute(async (tx) => {
-        await storeTruth(tx, roundId, { result: truth.data, evidence: resolution.evidence });
-        await moveRound(tx, roundId, "WAITING", "RESOLVED");
-      });
+      await resolveRound(db, roundId, { result: truth.data, evidence: resolution.evidence });
       return "RESOLVED";
     },
 
@@ -78,8 +78,10 @@ export function createScoreActivities({
       if (round.status !== "RESOLVED") return round.status;
       const truth = await truthOf(db, roundId);
       if (!truth) throw ApplicationFailure.nonRetryable(`${roundId} is RESOLVED and has no truth`, "MissingTruth");
-      await storeScores(db, round, scorePredictions(competition, scorerHash, await predictionsOf(db, round), truth));
-      const { status } = await mustHave(db, roundId);
+      const predictions = await scorablePredictions(db, round);
+      const asked = { truth, scope: round.scope_jsonb as Scope };
+      const stored = await storeScores(db, round, await scorePredictions({ competition, scorer }, predictions, asked));
+      const status = stored ? "SCORED" : (await mustHave(db, roundId)).status;
       onEnded?.(status);
       return status;
     },

@@ -24,6 +24,11 @@ describe("the value of a model over a period", () => {
   test("a snapshot without a value counts for nothing", () => {
     expect(contendersOf([snapshot(3, 2), snapshot(null, 50)])).toMatchObject([{ value: 3, predictionCount: 2 }]);
   });
+  test("a model without anything that counts is no contender: its mean would be no number", () => {
+    const voided = snapshot(null, 0, { superseded_value: 1, superseded_count: 10 });
+    expect(contendersOf([snapshot(null, 0)])).toEqual([]);
+    expect(contendersOf([snapshot(1, 10), voided])).toEqual([]);
+  });
   test("a correction in the same period replaces what it corrects", () => {
     const corrected = snapshot(2, 12, { superseded_value: 1, superseded_count: 10 });
     expect(contendersOf([snapshot(1, 10), corrected])).toMatchObject([{ value: 2, predictionCount: 12 }]);

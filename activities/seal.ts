@@ -86,9 +86,9 @@ export async function sealOf(
   return { ...base, phase: "SEALED", cause: null, entries: [emission], emission, emissionHash: hashOf(emission) };
 }
 
-/** Mean over the period, weighted by predictions; what a correction replaces is taken out again. */
+/** Mean over the period, weighted by predictions; what a correction replaces is taken out again. Who has nothing left that counts is left out. */
 export function contendersOf(snapshots: readonly PeriodSnapshot[]): Contender[] {
-  return [...Map.groupBy(snapshots, (s) => s.model_id)].map(([modelId, own]) => {
+  const contenders = [...Map.groupBy(snapshots, (s) => s.model_id)].map(([modelId, own]) => {
     let [sum, count] = [0, 0];
     for (const s of own) {
       if (s.value !== null) [sum, count] = [sum + s.value * s.prediction_count, count + s.prediction_count];
@@ -105,6 +105,7 @@ export function contendersOf(snapshots: readonly PeriodSnapshot[]): Contender[] 
       predictionCount: count,
     };
   });
+  return contenders.filter((c) => c.predictionCount > 0);
 }
 
 const emissionOf = (settings: SealSettings, recipients: readonly SealedRecipient[]): Emission => ({

@@ -1,6 +1,6 @@
 import { type Client, WorkflowExecutionAlreadyStartedError, type WorkflowStartOptions } from "@temporalio/client";
 import { defineSearchAttributeKey, type SearchAttributePair, SearchAttributeType } from "@temporalio/common";
-import { parseRoundId, taskQueue, WORKFLOW, windowId } from "../domain/ids.ts";
+import { parseRoundId, SIGNAL, taskQueue, tournamentWorkflowId, WORKFLOW, windowId } from "../domain/ids.ts";
 import type { RoundInput } from "../domain/round.ts";
 import type { WindowSpan } from "./window.ts";
 
@@ -17,9 +17,12 @@ export const BY_BUSINESS_ID = {
 } as const;
 
 async function startOnce(client: Client, type: string, options: WorkflowStartOptions): Promise<void> {
-  await client.workflow.start(type, options).catch((error: unknown) => {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error; // it ended well before: nothing is left to do
-  });
+  await client.workflow.start(type, options).catch(unlessItEndedWell);
+}
+
+/** It ended well before: nothing is left to do. */
+function unlessItEndedWell(error: unknown): void {
+  if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
 }
 
 export interface RoundStart {
@@ -58,3 +61,29 @@ export const startWindowWorkflow = (client: Client, competition: string, span: W
     staticSummary: `window ending ${new Date(span.endMs).toISOString()}`,
     typedSearchAttributes: [{ key: SEARCH.competition, value: competition }] as SearchAttributePair[],
   });
+
+export interface TournamentStart {
+  competition: string;
+  id: string;
+  /** truths wait to be scored: the workflow is told, and started where there is none */
+  truthPosted: boolean;
+}
+
+export async function startTournamentWorkflow(client: Client, start: TournamentStart): Promise<void> {
+  const { competition, id, truthPosted } = start;
+  const options = {
+    taskQueue: taskQueue("predict", competition),
+    workflowId: tournamentWorkflowId(competition, id),
+    args: [id],
+    staticSummary: `tournament round ${id}`,
+    typedSearchAttributes: [{ key: SEARCH.competition, value: competition }] as SearchAttributePair[],
+  };
+  if (!truthPosted) return startOnce(client, WORKFLOW.tournamentRound, { ...BY_BUSINESS_ID, ...options });
+  await client.workflow
+    .signalWithStart(WORKFLOW.tournamentRound, {
+      ...options,
+      workflowIdReusePolicy: BY_BUSINESS_ID.workflowIdReusePolicy,
+      signal: SIGNAL.truthPosted,
+    })
+    .catch(unlessItEndedWell);
+}

@@ -1,42 +1,49 @@
-import { createHash } from "node:crypto";
 import { ApplicationFailure } from "@temporalio/common";
+import { sql } from "kysely";
 import type { Logger } from "pino";
-import type { Competition } from "../competitions/competition.ts";
+import type { Scorer } from "../competitions/scorer.ts";
 import type { Database, Queryable } from "../db/database.ts";
-import { type CountedScore, countScores } from "../db/scores.ts";
+import { dropScoreSums, insertScoreSums } from "../db/score-sums.ts";
+import { type CountedScore, countScores, takeBackScores } from "../db/window-scores.ts";
 import {
   commitWindow,
   earlierWindowOpen,
   insertCycle,
   insertSnapshots,
   lastCycle,
+  lockWindow,
   type NewSnapshot,
   unfinishedRounds,
-  windowByEnd,
 } from "../db/windows.ts";
-import { cycleId, snapshotId } from "../domain/ids.ts";
-import { computeMetrics, seriesOf } from "../domain/metrics.ts";
-import { mean } from "../domain/statistics.ts";
-import { canonicalBytes } from "../proofs/canonical.ts";
-import { fromHex, type Hash, toHex } from "../proofs/hash.ts";
+import { cycleId } from "../domain/ids.ts";
+import { fromHex, toHex } from "../proofs/hash.ts";
 import { merkleRoot } from "../proofs/merkle.ts";
-import { storeLeaderboard } from "./leaderboard.ts";
+import { correctSnapshots } from "./corrections.ts";
+import { renewWeights, scoreEnsembles } from "./ensembles.ts";
+import { type BoardContract, storeLeaderboard } from "./leaderboard.ts";
+import { FIRST, scoresByModel, sha256, snapshotsOf, type WindowSpan } from "./snapshots.ts";
 
-export interface WindowSpan {
-  startMs: number;
-  endMs: number;
-}
-export interface WindowDeps {
+export type { WindowSpan };
+export interface WindowDeps extends BoardContract {
   db: Database;
-  competition: Competition;
+  /** scores the ensembles */
+  scorer: Scorer;
   log: Logger;
   now?: () => number;
 }
 
-const ASK_AGAIN = "1s";
-const sha256: Hash = (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest());
+interface WindowCounts {
+  snapshots: number;
+  scores: number;
+}
 
-export function createWindowActivities({ db, competition, log, now = Date.now }: WindowDeps) {
+const ASK_AGAIN = "1s";
+const HOUR_MS = 3_600_000;
+/** While metrics are computed elsewhere, the transaction waits for longer than a forgotten one may. */
+const PATIENCE = sql`set local idle_in_transaction_session_timeout = '150s'`;
+
+export function createWindowActivities(deps: WindowDeps) {
+  const { db, log, now = Date.now } = deps;
   return {
     /** Retries by itself until every round that resolves inside is done or past its give-up time, and every earlier window is committed. */
     async awaitRounds({ startMs, endMs }: WindowSpan): Promise<void> {
@@ -56,17 +63,14 @@ export function createWindowActivities({ db, competition, log, now = Date.now }:
     },
 
     /** Snapshots, leaderboard and Merkle cycle of a window, in one transaction; a second run finds it committed. */
-    async buildWindow(span: WindowSpan): Promise<{ snapshots: number; scores: number }> {
+    async buildWindow(span: WindowSpan): Promise<WindowCounts> {
+      await scoreEnsembles(deps, span);
       return db.transaction().execute(async (tx) => {
-        const row = await windowByEnd(tx, span.endMs);
+        await PATIENCE.execute(tx);
+        const row = await lockWindow(tx, span.endMs);
         if (!row) throw ApplicationFailure.nonRetryable(`no row for the window ending ${span.endMs}`, "UnknownWindow");
-        const scores = row.status === "OPEN" ? await countScores(tx, span.endMs) : [];
-        const snapshots = snapshotsOf(competition, span, scores);
-        const counts = { snapshots: snapshots.length, scores: scores.length };
-        if (!(await commitWindow(tx, span.endMs, counts))) return row.counts_jsonb as typeof counts;
-        await insertSnapshots(tx, span.endMs, snapshots);
-        await storeCycle(tx, span.endMs, snapshots);
-        await storeLeaderboard(tx, competition, span);
+        if (row.status === "COMMITTED") return row.counts_jsonb as unknown as WindowCounts;
+        const counts = await commit(tx, deps, span);
         log.info({ window_end: span.endMs, ...counts }, "scoring window committed");
         return counts;
       });
@@ -75,48 +79,26 @@ export function createWindowActivities({ db, competition, log, now = Date.now }:
 }
 export type WindowActivities = ReturnType<typeof createWindowActivities>;
 
-function snapshotsOf(competition: Competition, span: WindowSpan, scores: readonly CountedScore[]): NewSnapshot[] {
-  const byModel = Map.groupBy(scores, (s) => s.model_id);
-  return [...byModel.keys()].sort().map((modelId) => {
-    const own = byModel
-      .get(modelId)!
-      .toSorted((a, b) => a.due_at.getTime() - b.due_at.getTime() || (a.round_id < b.round_id ? -1 : 1));
-    const summary = {
-      ...aggregate(own),
-      ...computeMetrics(competition.metrics, seriesOf(own)),
-      missed: own.filter((s) => !s.success).length,
-    };
-    const content = {
-      model_id: modelId,
-      period_start: iso(span.startMs),
-      period_end: iso(span.endMs),
-      prediction_count: own.length,
-      result_summary: summary,
-    };
-    return {
-      id: snapshotId(modelId, span.endMs, 0),
-      modelId,
-      periodStartMs: span.startMs,
-      periodEndMs: span.endMs,
-      predictionCount: own.length,
-      summary,
-      meta: {},
-      contentHash: toHex(sha256(canonicalBytes(content))),
-    };
-  });
-}
-
-const iso = (ms: number): string => new Date(ms).toISOString();
-
-/** Mean of every numeric field over the results that have it. */
-function aggregate(scores: readonly CountedScore[]): Record<string, number> {
-  const fields = new Set(scores.flatMap((s) => Object.keys(s.result_jsonb)));
-  const numbers = [...fields].map(
-    (name) => [name, scores.map((s) => s.result_jsonb[name]).filter((v) => typeof v === "number")] as const,
-  );
-  return Object.fromEntries(
-    numbers.filter(([, values]) => values.length > 0).map(([name, values]) => [name, mean(values)]),
-  );
+async function commit(tx: Queryable, contract: BoardContract, span: WindowSpan): Promise<WindowCounts> {
+  const { competition } = contract;
+  const window = { start: new Date(span.startMs), end: new Date(span.endMs) };
+  const stale = await takeBackScores(tx);
+  const counted = await countScores(tx, window);
+  const isOwn = (s: CountedScore): boolean => s.window_end_ms === span.endMs;
+  const own = scoresByModel(counted.filter(isOwn));
+  const late = counted.filter((s) => !isOwn(s));
+  const snapshots = await snapshotsOf(tx, competition, span, own, () => FIRST);
+  await insertScoreSums(tx, window);
+  const corrections = await correctSnapshots(tx, competition, [...stale, ...late]);
+  const counts = { snapshots: snapshots.length + corrections.length, scores: counted.length };
+  await commitWindow(tx, span.endMs, { ...counts, corrections: corrections.length });
+  await insertSnapshots(tx, span.endMs, [...snapshots, ...corrections]);
+  await storeCycle(tx, span.endMs, [...snapshots, ...corrections]);
+  const board = await storeLeaderboard(tx, contract, span);
+  await renewWeights(tx, competition, span, counted, board);
+  const longest = Math.max(...competition.windows.map((w) => w.hours));
+  await dropScoreSums(tx, new Date(span.endMs - (longest + 1) * HOUR_MS));
+  return counts;
 }
 
 /** Chains the window's snapshots to the cycle before: root of an RFC 9162 tree over their content hashes. */

@@ -6,6 +6,7 @@ import { type Database, MigrationError, migrate, openDatabase } from "../db/data
 import { listenToFeed } from "../db/feed-listener.ts";
 import type { FeedRecord } from "../feeds/feed.ts";
 import type { Role, RoleContext } from "./context.ts";
+import { loadOptions } from "./load-options.ts";
 import type { RoleName } from "./main.ts";
 
 const RETRY_MS = 1_000;
@@ -17,7 +18,7 @@ export async function startRoles(
   log: Logger,
   open: AsyncDisposableStack,
 ): Promise<Role[]> {
-  const competition = await loadCompetition(config.COMPETITION, config.FEED_SUBJECTS);
+  const competition = await competitionFor(names, config, log, open);
   const db = await connectDatabase(config, log, names.join("+"));
   open.defer(() => db.destroy());
   const node = { config, log, db, competition };
@@ -31,6 +32,14 @@ export async function startRoles(
     for (const role of roles.toReversed()) await role.drain(); // or closing what they hold would hide the cause
     throw error;
   }
+}
+
+/** Roles that ask callables open and try them; the others need only what the contract says of itself. */
+async function competitionFor(names: RoleName[], config: Config, log: Logger, open: AsyncDisposableStack) {
+  if (!names.includes("predict") && !names.includes("score"))
+    return loadCompetition(config.COMPETITION, config.FEED_SUBJECTS, loadOptions(config));
+  const { openCompetition, pythonHostOf } = await import("./competition.ts");
+  return openCompetition(config, log, open.use(pythonHostOf(config, log)));
 }
 
 type Node = Omit<RoleContext, "temporal">;
@@ -59,16 +68,17 @@ const startFeed = async (node: Node, onStored: (records: FeedRecord[]) => void):
 /** The feed lives in another process: its commits are announced by the database. Returns what ends the listening. */
 function followFeed({ config, db, log }: Node, onStored: (records: FeedRecord[]) => void): () => Promise<void> {
   const stop = new AbortController();
+  const [stream] = config.FEED_STREAMS;
   const listening = listenToFeed(
     {
       db,
       url: config.DATABASE_URL!,
       onStored,
       follows: (d) =>
-        d.source === config.FEED_SOURCE &&
-        d.kind === config.FEED_KIND &&
-        d.granularity === config.FEED_GRANULARITY &&
-        config.FEED_SUBJECTS.includes(d.subject),
+        d.source === stream.source &&
+        d.kind === stream.kind &&
+        d.granularity === stream.granularity &&
+        stream.subjects.includes(d.subject),
       onError: (error) => log.error({ error: String(error) }, "listening for feed records"),
     },
     stop.signal,

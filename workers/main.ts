@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { type Logger, pino } from "pino";
+import { CompetitionError } from "../competitions/competition-error.ts";
 import { type Config, ConfigError, readConfig } from "../config.ts";
 import type { Role } from "./context.ts";
 import { serveHealth } from "./health.ts";
@@ -59,7 +60,8 @@ const stopSignal = (): Promise<void> =>
 await main().then(
   () => process.exit(0),
   (error: unknown) => {
-    process.stderr.write(`${error instanceof ConfigError ? error.message : inspect(error, { showHidden: true })}\n`);
-    process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);
+    const ofSettings = error instanceof ConfigError || error instanceof CompetitionError;
+    process.stderr.write(`${ofSettings ? error.message : inspect(error, { showHidden: true })}\n`);
+    process.exit(ofSettings ? EXIT_CONFIG : 1);
   },
 );

@@ -61,6 +61,14 @@ export const feedLag = new Gauge({
   registers,
 });
 
+/** What was counted of the feeds: see activities/feed-quality.ts. */
+export const feedEvents = new Counter({
+  name: "almanac_feed_events_total",
+  help: "Duplicate, late, refused, corrected records, reconnects and the like, by stream",
+  labelNames: ["source", "subject", "event"],
+  registers,
+});
+
 export const predictionsOverdue = new Gauge({
   name: "almanac_predictions_overdue",
   help: "Rounds whose truth is due and which are not scored",

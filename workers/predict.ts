@@ -1,12 +1,16 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Worker } from "@temporalio/worker";
+import { calleeRule } from "../activities/callees.ts";
 import { createCollector } from "../activities/collect.ts";
 import { createMarket } from "../activities/market.ts";
 import { createCollectActivities } from "../activities/round.ts";
 import { createRoundClock } from "../activities/round-clock.ts";
+import { createInferActivities } from "../activities/tournament.ts";
+import { createTournamentClock } from "../activities/tournament-clock.ts";
 import { recordFleet } from "../db/deployments.ts";
 import { preparePartitions } from "../db/partitions.ts";
 import { recordContract } from "../db/rounds.ts";
+import { recordSchedules } from "../db/schedules.ts";
 import { taskQueue } from "../domain/ids.ts";
 import type { FeedRecord } from "../feeds/feed.ts";
 import { createFleetClient, type FleetClient } from "../models/client/fleet-client.ts";
@@ -17,6 +21,8 @@ import { feedLag, feedToPrediction, observeCall } from "./metrics.ts";
 
 /** Looks for due times without a record this often. */
 const SWEEP_MS = 250;
+/** Looks for posted tournament rounds and truths this often. */
+const TOURNAMENTS_MS = 500;
 /** How long rounds wait at a start for the models to be connected. */
 const MEET_MS = 5_000;
 const CONNECT_POLL_MS = 20;
@@ -31,6 +37,7 @@ export interface PredictRole extends Role {
 export async function startPredictRole(context: RoleContext): Promise<PredictRole> {
   const { config, db, log, competition: loaded, temporal } = context;
   await recordContract(db, { hash: loaded.contractHash, body: loaded.contractBody, scopes: loaded.scopes });
+  await recordSchedules(db, loaded.contractHash, loaded.scopes, Date.now());
   await preparePartitions(db, Date.now());
   const fleet = createFleetClient({
     host: config.MODEL_RUNNER_NODE_HOST,
@@ -45,9 +52,7 @@ export async function startPredictRole(context: RoleContext): Promise<PredictRol
   });
   const market = createMarket({
     db,
-    source: config.FEED_SOURCE,
-    kind: config.FEED_KIND,
-    granularity: config.FEED_GRANULARITY,
+    ...config.FEED_STREAMS[0],
     windowSize: config.FEED_CANDLES_WINDOW,
   });
   for (const subject of config.FEED_SUBJECTS) await market.load(subject);
@@ -59,12 +64,19 @@ export async function startPredictRole(context: RoleContext): Promise<PredictRol
     log,
     onResult: observeCall,
   });
+  const met = Promise.withResolvers<void>();
   const worker = await Worker.create({
     connection: temporal.connection,
     namespace: config.TEMPORAL_NAMESPACE,
     taskQueue: taskQueue("predict", config.CRUNCH_ID),
     workflowBundle: temporal.workflowBundle,
-    activities: heartbeating(createCollectActivities({ collector })),
+    activities: heartbeating({
+      ...createCollectActivities({ collector }),
+      ...createInferActivities({
+        ...{ db, fleet, log, competition: loaded, crunchId: config.CRUNCH_ID, met: met.promise },
+        timeoutMs: config.MODEL_RUNNER_TIMEOUT_SECONDS * 1_000,
+      }),
+    }),
     maxConcurrentWorkflowTaskExecutions: 40,
     maxConcurrentLocalActivityExecutions: 20,
     maxConcurrentActivityTaskExecutions: 20,
@@ -79,17 +91,19 @@ export async function startPredictRole(context: RoleContext): Promise<PredictRol
     market,
     fleet,
     collector,
+    callees: calleeRule(db, loaded.competition.callees),
     timeoutMs: config.MODEL_RUNNER_TIMEOUT_SECONDS * 1_000,
     headStart: config.PREDICT_HEAD_START,
     log,
     onCollected: (seconds) => feedToPrediction.observe(seconds),
   });
   fleet.onChange(followFleet(context));
-  const met = fleet
+  const followed = fleet
     .init()
     .catch((error: unknown) => log.error({ error: String(error) }, "no orchestrator; rounds go on without models"));
   const working = worker.run();
-  await Promise.race([met.then(() => connected(fleet)), delay(MEET_MS)]);
+  await Promise.race([followed.then(() => connected(fleet)), delay(MEET_MS)]);
+  met.resolve();
   await clock.resume();
 
   const quietly = (work: Promise<void>): void =>
@@ -103,6 +117,7 @@ export async function startPredictRole(context: RoleContext): Promise<PredictRol
       if (newest) feedLag.set({ subject }, (Date.now() - newest.tsFinal) / 1_000);
     }
   }, SWEEP_MS);
+  const endTournaments = loaded.competition.tournament ? followTournaments(context) : () => undefined;
   let draining = false;
   return {
     name: "predict",
@@ -113,6 +128,7 @@ export async function startPredictRole(context: RoleContext): Promise<PredictRol
     drain: async () => {
       draining = true;
       clearInterval(sweep);
+      endTournaments();
       await clock.idle();
       worker.shutdown();
       await working;
@@ -125,6 +141,22 @@ export async function startPredictRole(context: RoleContext): Promise<PredictRol
 /** Settles when no announced model is still being connected: a restart of the node must not cost a healthy model its round. */
 async function connected(fleet: FleetClient): Promise<void> {
   while (fleet.models().some((model) => model.state === "CONNECTING")) await delay(CONNECT_POLL_MS);
+}
+
+/** Looks for tournament rounds that were posted, or got truths, one look after the other. Returns what ends it. */
+function followTournaments({ config, db, log, temporal }: RoleContext): () => void {
+  const clock = createTournamentClock({ db, log, client: temporal.rounds, crunchId: config.CRUNCH_ID });
+  let looking = false;
+  const look = async (): Promise<void> => {
+    if (looking) return;
+    looking = true;
+    await clock
+      .sweep()
+      .catch((error: unknown) => log.error({ error: String(error) }, "tournament rounds could not be taken up"));
+    looking = false;
+  };
+  const every = setInterval(() => void look(), TOURNAMENTS_MS);
+  return () => clearInterval(every);
 }
 
 /** Keeps the tables of models and deployments as announced, one write after the other. */

@@ -4,13 +4,16 @@ import { loadClientConnectConfig } from "@temporalio/envconfig";
 import type { ApiSettings, App } from "../api/deps.ts";
 import { type Checks, databaseChecks, feedCheck, missingOf } from "../api/readiness.ts";
 import { buildServer, HTTP_LIMITS } from "../api/server.ts";
-import type { Config } from "../config.ts";
+import { type Config, dayFolderOf } from "../config.ts";
 import { openDatabase } from "../db/database.ts";
 import { temporalProblem } from "../local/temporal.ts";
 import packageJson from "../package.json" with { type: "json" };
+import { backfillRuns } from "./backfill-client.ts";
 import type { Role, RoleContext } from "./context.ts";
 import { closeServer } from "./health.ts";
+import { lazyClient } from "./lazy-client.ts";
 import { registry, requestDuration } from "./metrics.ts";
+import { rescoreRuns } from "./rescore-client.ts";
 
 /** A report must never hold the database: its queries are ended sooner than those of the other roles. */
 const STATEMENT_TIMEOUT_MS = 5_000;
@@ -28,8 +31,11 @@ export async function startReportRole(context: Omit<RoleContext, "temporal">): P
   });
   const settings = settingsOf(config);
   const checks: Checks = { ...databaseChecks(db), ...temporalChecks(context), feed: feedCheck(db, settings.feed) };
+  const workflows = lazyClient(config);
   const app = await buildServer({
     settings,
+    backfills: backfillRuns(config, workflows),
+    rescores: rescoreRuns(config, workflows),
     db,
     competition,
     checks,
@@ -41,7 +47,7 @@ export async function startReportRole(context: Omit<RoleContext, "temporal">): P
   try {
     await listenBoth(app, second, config);
   } catch (error) {
-    await Promise.all([app.close(), closeServer(second), db.destroy()]);
+    await Promise.all([app.close(), closeServer(second), workflows.close(), db.destroy()]);
     throw error;
   }
   log.info(
@@ -51,17 +57,17 @@ export async function startReportRole(context: Omit<RoleContext, "temporal">): P
     },
     "report API",
   );
-  return roleOf(app, second, checks, () => db.destroy());
+  return roleOf(app, second, checks, async () => void (await Promise.all([workflows.close(), db.destroy()])));
 }
 
-function roleOf(app: App, second: Server, checks: Checks, closeDatabase: () => Promise<void>): Role {
+function roleOf(app: App, second: Server, checks: Checks, close: () => Promise<void>): Role {
   const ended = Promise.withResolvers<void>();
   return {
     name: "report",
     run: () => ended.promise,
     drain: async () => {
       await Promise.all([app.close(), closeServer(second)]);
-      await closeDatabase();
+      await close();
       ended.resolve();
     },
     missing: async () => (await missingOf(checks)).map(({ what, why }) => `${what}: ${why}`),
@@ -80,10 +86,10 @@ export function settingsOf(config: Config): ApiSettings {
     temporalUi: config.TEMPORAL_UI_URL.replace(/\/$/, ""),
     namespaces: { rounds: config.TEMPORAL_NAMESPACE, checkpoints: config.TEMPORAL_CHECKPOINT_NAMESPACE },
     feed: {
-      source: config.FEED_SOURCE,
-      kind: config.FEED_KIND,
-      granularity: config.FEED_GRANULARITY,
-      subjects: config.FEED_SUBJECTS,
+      source: config.FEED_STREAMS[0].source,
+      kind: config.FEED_STREAMS[0].kind,
+      granularity: config.FEED_STREAMS[0].granularity,
+      subjects: config.FEED_STREAMS[0].subjects,
     },
     windowIntervalMs: config.SCORE_INTERVAL_SECONDS * 1_000,
     checkpointClock: {
@@ -93,6 +99,7 @@ export function settingsOf(config: Config): ApiSettings {
     apiKey: config.API_KEY,
     readAuth: config.API_READ_AUTH,
     webRoot: WEB_ROOT,
+    backfillRoot: dayFolderOf(config),
   };
 }
 
