@@ -9,6 +9,7 @@ import type { ZodTypeProvider } from "fastify-type-provider-zod";
 import type { Logger } from "pino";
 import type { LoadedCompetition } from "../competitions/load.ts";
 import type { Database } from "../db/database.ts";
+import type { BackfillCommand } from "../domain/backfill.ts";
 import type { PeriodClock } from "../domain/period.ts";
 import type { Checks } from "./readiness.ts";
 
@@ -31,6 +32,20 @@ export interface ApiSettings {
   readAuth: boolean;
   /** folder of the built page; absent: no page is served */
   webRoot?: string | undefined;
+  /** folder of the parquet day files; absent: there are none */
+  backfillRoot?: string | undefined;
+}
+
+/** The workflows of backfill jobs, whose rows are written already. */
+export interface BackfillRuns {
+  start(job: { id: string; subject: string }): Promise<void>;
+  /** @throws ApiError 409 where the job refuses, 503 where nobody answers */
+  command(job: { id: string; subject: string }, command: BackfillCommand): Promise<void>;
+}
+
+/** The workflows of rescore jobs: told that a row wants something done. */
+export interface RescoreRuns {
+  start(id: string): Promise<void>;
 }
 
 export interface ApiDeps {
@@ -40,6 +55,10 @@ export interface ApiDeps {
   checks: Checks;
   log: Logger;
   now?: () => number;
+  /** absent: jobs are written, and wait for a node that runs workflows */
+  backfills?: BackfillRuns;
+  /** the same */
+  rescores?: RescoreRuns;
   /** what GET /metrics answers; absent: no such route */
   metrics?: () => Promise<{ contentType: string; body: string }>;
   /** told of every answer, for metrics: route pattern, not the path that was asked */

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { sql } from "kysely";
 import { type Database, isMigrated } from "../db/database.ts";
-import { type Dimension, feedWatermarks } from "../db/feeds.ts";
+import { feedWatermarks } from "../db/feed-reports.ts";
+import type { Dimension } from "../db/feeds.ts";
 import { granularityMs } from "../domain/granularity.ts";
 
 /** Null: all is well; else why not, in a sentence. A throw counts as its message. */

@@ -6,8 +6,11 @@ import { registerAuth } from "./auth.ts";
 import type { ApiDeps, App } from "./deps.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { notFound, sendFailure } from "./problem.ts";
+import { backfillRoutes } from "./routes/backfill.ts";
 import { checkpointRoutes } from "./routes/checkpoints.ts";
 import { checkpointV1Routes } from "./routes/checkpoints-v1.ts";
+import { dayFileRoutes } from "./routes/day-files.ts";
+import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { feedRoutes } from "./routes/feeds.ts";
 import { leaderboardRoutes } from "./routes/leaderboard.ts";
 import { modelRoutes } from "./routes/models.ts";
@@ -16,8 +19,11 @@ import { overviewRoutes } from "./routes/overview.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { predictionRoutes } from "./routes/predictions.ts";
 import { reportSchemaRoutes } from "./routes/report-schema.ts";
+import { rescoreRoutes } from "./routes/rescore.ts";
 import { roundRoutes } from "./routes/rounds.ts";
 import { snapshotRoutes } from "./routes/snapshots.ts";
+import { tournamentRoutes } from "./routes/tournament.ts";
+import { voidRoutes } from "./routes/voids.ts";
 
 const BODY_LIMIT_BYTES = 1_048_576;
 const PARAMETER_LIMIT = 200;
@@ -71,6 +77,12 @@ const ROUTES = [
   checkpointV1Routes,
   overviewRoutes,
   roundRoutes,
+  tournamentRoutes,
+  voidRoutes,
+  deadLetterRoutes,
+  backfillRoutes,
+  rescoreRoutes,
+  dayFileRoutes,
 ];
 
 const CONTENT_POLICY = {

@@ -3,7 +3,10 @@ import { join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
 import { runCommand } from "./main.ts";
 
-afterEach(() => void vi.restoreAllMocks());
+afterEach(() => {
+  vi.restoreAllMocks();
+  process.exitCode = undefined; // a command that sets it would decide the next one's
+});
 
 /** Runs the command line; gives back the exit code and what it printed. */
 async function run(...args: string[]) {
@@ -34,6 +37,21 @@ test.each([
   { name: "a test of nothing", args: ["model", "test", "./nothing.py"], code: 2, text: /no such file or folder/ },
   { name: "a time-out that is none", args: ["model", "test", ".", "--timeout", "0"], code: 2, text: /0\.001 or more/ },
   { name: "an upload of nothing", args: ["model", "upload", "./nothing.py"], code: 2, text: /no such file or folder/ },
+  {
+    name: "a void without a reason",
+    args: ["round", "void", "--from", "2026-11-21", "--to", "2026-11-22"],
+    code: 2,
+    text: /--reason/,
+  },
+  { name: "a void from no time", args: ["round", "void", "--from", "noon"], code: 2, text: /ISO 8601 time, such as/ },
+  {
+    name: "a rescore from no time",
+    args: ["rescore", "start", "--from", "noon"],
+    code: 2,
+    text: /ISO 8601 time, such as/,
+  },
+  { name: "an adoption without a reason", args: ["rescore", "adopt", "x"], code: 2, text: /'--reason <text>'/ },
+  { name: "a replay of nothing", args: ["round", "replay"], code: 2, text: /missing required argument 'id'/ },
   { name: "a run of nothing", args: ["model", "run", "./nothing.py"], code: 1, text: /There is no file or folder/ },
   { name: "logs of nobody", args: ["model", "logs"], code: 2, text: /missing required argument 'id'/ },
   {
@@ -47,6 +65,20 @@ test.each([
     args: ["model", "list", "--to", "http://127.0.0.1:1"],
     code: 1,
     text: /No orchestrator answers at http:\/\/127\.0\.0\.1:1/,
+  },
+  { name: "a retry of nothing", args: ["dead-letter", "retry"], code: 2, text: /Name dead letters by their numbers/ },
+  { name: "an excuse without a reason", args: ["dead-letter", "excuse", "1"], code: 2, text: /'--reason <text>'/ },
+  {
+    name: "a node that is not there",
+    args: ["dead-letter", "list", "--node", "http://127.0.0.1:1"],
+    code: 1,
+    text: /No node answers at http:\/\/127\.0\.0\.1:1/,
+  },
+  {
+    name: "a check of no competition",
+    args: ["competition", "check", "nowhere.ts"],
+    code: 2,
+    text: /COMPETITION=nowhere\.ts: 1 mistake\(s\):\n {2}module: cannot be loaded/,
   },
   { name: "help", args: ["--help"], code: 0, text: /Usage: almanac/ },
   { name: "help of a command", args: ["help", "start"], code: 0, text: /comma separated: feed, predict/ },

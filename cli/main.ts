@@ -2,11 +2,16 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError, Option } from "commander";
 import { ConfigError } from "../config.ts";
+import { addBackfillCommands } from "./backfill-flags.ts";
 import { addCertCommands } from "./cert-flags.ts";
 import type { ClientFlags } from "./client.ts";
 import { CLIENT_HELP, numberFlag } from "./client-flags.ts";
+import { addDeadLetterCommands } from "./dead-letter-flags.ts";
 import { addModelCommands } from "./model-flags.ts";
+import { addRescoreCommands } from "./rescore-flags.ts";
+import type { RetentionFlags } from "./retention.ts";
 import { parseRoles, ROLES } from "./roles.ts";
+import { addRoundCommands } from "./round-flags.ts";
 import { addRunnerFlags, type RunnerFlags } from "./runner-flags.ts";
 
 const USAGE = 2;
@@ -43,6 +48,14 @@ function createProgram(): Command {
     .action(async () => (await import("./migrate.ts")).migrateCommand());
 
   program
+    .command("competition")
+    .description("look at the competition that a node would run")
+    .command("check")
+    .description("check a contract and try its callables on sample values; exit code 2: it would be refused")
+    .argument("[path]", "module that exports it; absent: COMPETITION")
+    .action(async (path?: string) => (await import("./competition.ts")).checkCompetitionCommand(path));
+
+  program
     .command("client")
     .description("call the models of an orchestrator, by lines of JSON")
     .option("--host <host>", "host of the orchestrator")
@@ -62,7 +75,17 @@ function createProgram(): Command {
   ).action(async (flags: RunnerFlags) => (await import("./runner.ts")).runnerCommand(flags));
 
   addModelCommands(program);
+  addRoundCommands(program);
+  addDeadLetterCommands(program);
+  addBackfillCommands(program);
+  addRescoreCommands(program);
   addCertCommands(program);
+  program
+    .command("retention")
+    .description("let go of what is older than its time to live and needed by nothing, as the node does every hour")
+    .option("--dry-run", "only list what would go, and what stays and why")
+    .option("--json", "print JSON")
+    .action(async (flags: RetentionFlags) => (await import("./retention.ts")).retentionCommand(flags));
   return program;
 }
 

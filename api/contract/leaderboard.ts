@@ -41,7 +41,34 @@ const leaderboardEntry = z.object({
   metrics: metricValues,
   windows: z.record(z.string(), windowCover),
   prediction_count: z.number().int(),
-  missed: z.number().int().meta({ description: "counted without a valid answer in the longest window" }),
+  missed: z.number().int().meta({ description: "rounds without a valid answer in the longest window" }),
+  by_scope: z.record(z.string(), metricValues).meta({ description: "windows by scope and name" }),
+  participation: z.number().nullable().meta({ description: "answered share of its rounds in the ranking window" }),
+  rank_change: z
+    .number()
+    .int()
+    .nullable()
+    .meta({ description: "places won (positive) or lost since the board before" }),
+  rank_interval: z
+    .object({ best: z.number().int(), worst: z.number().int(), shared: z.number().int() })
+    .nullable()
+    .meta({
+      description:
+        "ranks in 95 % of the bootstrap's resamples; shared: the first rank of those it cannot be told apart from",
+    }),
+  newcomer: z.boolean().meta({ description: "younger than the competition within the ranking window" }),
+  provisional: z.boolean().meta({ description: "in its first rounds" }),
+  former: z
+    .array(
+      z.object({
+        deployment_id: z.string(),
+        prediction_count: z.number().int(),
+        first_at: z.string(),
+        last_at: z.string(),
+        windows: metricValues,
+      }),
+    )
+    .meta({ description: "earlier deployments with a standing of their own, the newest first" }),
 });
 export const leaderboardView = z.object({
   /** end of the scoring window it was computed at; null: no window has been scored */

@@ -61,6 +61,9 @@ export const roundView = round.extend({
   give_up_at: isoTime,
   contract_hash: z.string(),
   input_id: z.string().nullable(),
+  callees: z.array(z.string()).nullable().meta({ description: "models that it calls; null: everybody" }),
+  void_id: z.string().nullable().meta({ description: "the block of rounds that was declared void (/v1/voids)" }),
+  tournament_id: z.string().nullable().meta({ description: "the tournament round whose feature this is" }),
   truth: z.object({ result: jsonObject, evidence: jsonObject, resolved_at: isoTime }).nullable(),
   predictions: z.array(roundPrediction),
 });

@@ -1,15 +1,15 @@
 import { z } from "zod";
-import { feedSummaries, feedTail } from "../../db/feeds.ts";
+import { feedSummaries, feedTail } from "../../db/feed-reports.ts";
 import { toIso, toIsoOrNull } from "../contract/common.ts";
-import { feedRow, feedTailQuery, feedTailRow } from "../contract/feeds.ts";
+import { feedQualityQuery, feedQualityRow, feedRow, feedTailQuery, feedTailRow } from "../contract/feeds.ts";
 import type { ApiDeps, App } from "../deps.ts";
+import { feedQuality } from "../feed-quality.ts";
 import { shareFor } from "../share.ts";
 
-/** Counting reads an index over all records: at most so often. */
-const SUMMARY_SHARE_MS = 10_000;
+const SUMMARY_SHARE_MS = 1_000;
 
 /** What came in from the markets. */
-export function feedRoutes(app: App, { db }: ApiDeps): void {
+export function feedRoutes(app: App, { db, now = Date.now }: ApiDeps): void {
   const tags = ["feeds"];
   const summaries = shareFor(SUMMARY_SHARE_MS, () => feedSummaries(db));
   app.get(
@@ -19,7 +19,7 @@ export function feedRoutes(app: App, { db }: ApiDeps): void {
       schema: {
         operationId: "listFeeds",
         tags,
-        summary: "Every stream and what is stored of it (counts up to 10 s old)",
+        summary: "Every stream and what is stored of it",
         response: { 200: z.array(feedRow) },
       },
     },
@@ -31,6 +31,20 @@ export function feedRoutes(app: App, { db }: ApiDeps): void {
         watermark_ts: toIso(feed.watermark_ts),
         watermark_updated_at: toIso(feed.watermark_updated_at),
       })),
+  );
+  app.get(
+    "/reports/feeds/quality",
+    {
+      config: { tier: "read", errors: [422] },
+      schema: {
+        operationId: "listFeedQuality",
+        tags,
+        summary: "How good each stream is: age, gaps, and what was counted against it",
+        querystring: feedQualityQuery,
+        response: { 200: z.array(feedQualityRow) },
+      },
+    },
+    async ({ query }) => feedQuality(db, query.hours, now()),
   );
   app.get(
     "/reports/feeds/tail",

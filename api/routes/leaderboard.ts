@@ -1,16 +1,19 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import type { Competition } from "../../competitions/competition.ts";
-import { missedSince } from "../../db/snapshots.ts";
+import type { LeaderboardEntryRow } from "../../db/schema.ts";
 import type { LeaderboardRow } from "../../db/windows.ts";
-import { strictQuery, toIso } from "../contract/common.ts";
-import { type LeaderboardView, leaderboardQuery, leaderboardRow, leaderboardView } from "../contract/leaderboard.ts";
+import { isEnsembleModel } from "../../domain/ensembles.ts";
+import { flagParameter, strictQuery, toIso } from "../contract/common.ts";
+import {
+  type LeaderboardEntry,
+  type LeaderboardView,
+  leaderboardQuery,
+  leaderboardRow,
+  leaderboardView,
+} from "../contract/leaderboard.ts";
 import type { ApiDeps, App } from "../deps.ts";
 import { leaderboardCache, type Prepared } from "../leaderboard-cache.ts";
-
-const HOUR_MS = 3_600_000;
-/** Ensembles are virtual models with names of this form. */
-const ENSEMBLE = /^__ensemble_.*__$/;
 
 /** The newest stored leaderboard; nothing is computed here. */
 export function leaderboardRoutes(app: App, { db, competition: { competition }, now }: ApiDeps): void {
@@ -41,14 +44,13 @@ export function leaderboardRoutes(app: App, { db, competition: { competition }, 
         operationId: "getLeaderboardV1",
         tags: ["leaderboard"],
         summary: "Models by rank, with how much of each window is covered",
-        querystring: strictQuery({}),
+        querystring: strictQuery({ include_ensembles: flagParameter }),
         response: { 200: leaderboardView },
       },
     },
     async (request, reply) => {
-      const make = async (board: LeaderboardRow | null) =>
-        viewOf(board, competition, board ? await missedSince(db, longestWindow(board, competition)) : new Map());
-      return send(request, reply, await cached("v1", make)) as never;
+      const all = request.query.include_ensembles;
+      return send(request, reply, await cached(`v1 ${all}`, (board) => viewOf(board, competition, all))) as never;
     },
   );
 }
@@ -65,7 +67,7 @@ function legacyRows(board: LeaderboardRow | null, includeEnsembles: boolean): z.
   if (!board) return [];
   const created_at = toIso(board.created_at);
   return board.entries_jsonb
-    .filter((entry) => includeEnsembles || !ENSEMBLE.test(entry.model_id))
+    .filter((entry) => includeEnsembles || !isEnsembleModel(entry.model_id))
     .map(({ model_id, model_name, cruncher_name, rank, score }) => ({
       created_at,
       model_id,
@@ -78,13 +80,10 @@ function legacyRows(board: LeaderboardRow | null, includeEnsembles: boolean): z.
     }));
 }
 
-const longestWindow = (board: LeaderboardRow, { windows }: Competition): Date =>
-  new Date(board.window_end.getTime() - Math.max(...windows.map((w) => w.hours)) * HOUR_MS);
-
 function viewOf(
   board: LeaderboardRow | null,
   { ranking, windows, metrics }: Competition,
-  missed: ReadonlyMap<string, number>,
+  includeEnsembles: boolean,
 ): LeaderboardView {
   const entries = board?.entries_jsonb ?? [];
   return {
@@ -93,8 +92,20 @@ function viewOf(
     ranking: { key: ranking.key, direction: ranking.direction },
     windows: windows.map(({ name, hours }) => ({ name, hours })),
     metrics: [...metrics],
-    data: entries
-      .filter((entry) => !ENSEMBLE.test(entry.model_id))
-      .map(({ score, ...entry }) => ({ ...entry, metrics: score.metrics, missed: missed.get(entry.model_id) ?? 0 })),
+    data: entries.filter((entry) => includeEnsembles || !isEnsembleModel(entry.model_id)).map(entryView),
   };
 }
+
+/** Boards that earlier versions stored lack what came later. */
+const entryView = ({ score, ...entry }: LeaderboardEntryRow): LeaderboardEntry => ({
+  ...entry,
+  metrics: score.metrics,
+  missed: entry.missed ?? 0,
+  by_scope: entry.by_scope ?? {},
+  participation: entry.participation ?? null,
+  rank_change: entry.rank_change ?? null,
+  rank_interval: entry.rank_interval ?? null,
+  newcomer: entry.newcomer ?? false,
+  provisional: entry.provisional ?? false,
+  former: entry.former ?? [],
+});

@@ -5,6 +5,7 @@ import { listModels } from "../../db/models.ts";
 import { scopeMeans } from "../../db/scores.ts";
 import { latestSnapshots, listSnapshots } from "../../db/snapshots.ts";
 import type { SnapshotRow } from "../../db/windows.ts";
+import { isEnsembleModel } from "../../domain/ensembles.ts";
 import { rangeOf, rangeParameters, toZoneless } from "../contract/common.ts";
 import { globalRow, paramsRow } from "../contract/leaderboard.ts";
 import { modelMetricsRow, modelRow } from "../contract/models.ts";
@@ -60,6 +61,7 @@ export function modelRoutes(app: App, deps: ApiDeps): void {
       const boards = await leaderboardSeries(db, { from: start, to: end, points: SERIES_POINTS });
       return boards.flatMap((board) =>
         board.entries_jsonb
+          .filter((entry) => query.include_ensembles || !isEnsembleModel(entry.model_id))
           .filter((entry) => !models || models.includes(entry.model_id))
           .map(({ model_id, score }) => ({
             model_id,
@@ -99,9 +101,8 @@ export function modelRoutes(app: App, deps: ApiDeps): void {
     },
     async ({ query }) => {
       const { start, end } = rangeOf(query, now());
-      return (await listSnapshots(db, { models: asked(query), from: start, to: end, limit: MOST_ROWS })).map(
-        flatSnapshot,
-      );
+      const filter = { models: asked(query), from: start, to: end, everything: query.include_ensembles };
+      return (await listSnapshots(db, { ...filter, limit: MOST_ROWS })).map(flatSnapshot);
     },
   );
   app.get(
@@ -118,7 +119,8 @@ export function modelRoutes(app: App, deps: ApiDeps): void {
     },
     async ({ query }) => {
       const { start, end } = rangeOf(query, now());
-      return (await latestSnapshots(db, { models: asked(query), from: start, to: end })).map(flatSnapshot);
+      const filter = { models: asked(query), from: start, to: end, everything: query.include_ensembles };
+      return (await latestSnapshots(db, filter)).map(flatSnapshot);
     },
   );
 }
@@ -143,7 +145,8 @@ async function paramsRows(
     since,
     asked(query),
   );
-  return rows.map((row) => {
+  const shown = rows.filter((row) => query.include_ensembles || !isEnsembleModel(row.model_id));
+  return shown.map((row) => {
     const metrics = Object.fromEntries(competition.windows.map((w, i) => [w.name, row.means[i] ?? null]));
     return {
       model_id: row.model_id,

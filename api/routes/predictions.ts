@@ -28,6 +28,7 @@ export function predictionRoutes(app: App, { db, now = Date.now }: ApiDeps): voi
         models,
         scopeKey: query.scope_key,
         status: query.status,
+        ensembles: query.include_ensembles,
         limit: query.limit,
       };
       return (await listPredictions(db, { ...filter, settledOnly: !trusted })).map((row) => rowOf(row, operator));

@@ -11,8 +11,10 @@ import type { ApiDeps, App } from "../deps.ts";
 
 /** What hub pages draw from: columns of the leaderboard and widgets, both from the contract. */
 export function reportSchemaRoutes(app: App, { competition: { competition } }: ApiDeps): void {
-  const leaderboard_columns = columnsOf(competition);
-  const metrics_widgets = widgetsOf(competition);
+  const leaderboard_columns = z
+    .array(leaderboardColumn)
+    .parse(competition.leaderboardColumns ?? columnsOf(competition));
+  const metrics_widgets = z.array(metricsWidget).parse(competition.metricsWidgets ?? widgetsOf(competition));
   const tags = ["schema"];
   const config = { tier: "public" } as const;
   app.get(

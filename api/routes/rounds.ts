@@ -2,7 +2,8 @@ import { predictionsOf } from "../../db/predictions.ts";
 import { listRounds, roundById } from "../../db/rounds.ts";
 import { scoresOf } from "../../db/scores.ts";
 import { truthRow } from "../../db/truths.ts";
-import { strictQuery, toIso } from "../contract/common.ts";
+import { isEnsembleModel } from "../../domain/ensembles.ts";
+import { flagParameter, strictQuery, toIso } from "../contract/common.ts";
 import { roundList, roundParameters, roundsQuery, roundView } from "../contract/rounds.ts";
 import type { ApiDeps, App } from "../deps.ts";
 import { notFound } from "../problem.ts";
@@ -46,11 +47,11 @@ export function roundRoutes(app: App, { db }: ApiDeps): void {
         tags,
         summary: "One round: its predictions, truth and scores",
         params: roundParameters,
-        querystring: strictQuery({}),
+        querystring: strictQuery({ include_ensembles: flagParameter }),
         response: { 200: roundView },
       },
     },
-    async ({ params, trusted, operator }) => {
+    async ({ params, query, trusted, operator }) => {
       const round = await roundById(db, params.id);
       if (!round) throw notFound(`no round ${params.id}`);
       const [predictions, scores, truth] = await Promise.all([
@@ -67,10 +68,15 @@ export function roundRoutes(app: App, { db }: ApiDeps): void {
         give_up_at: toIso(round.give_up_at),
         contract_hash: round.contract_hash,
         input_id: round.input_id,
+        callees: round.callees_jsonb,
+        void_id: round.void_id,
+        tournament_id: round.tournament_id,
         truth: truth
           ? { result: truth.result_jsonb, evidence: truth.evidence_jsonb, resolved_at: toIso(truth.resolved_at) }
           : null,
-        predictions: predictions.map((p) => roundPredictionOf(p, scoreOf.get(p.model_id), sight)),
+        predictions: predictions
+          .filter((p) => query.include_ensembles || !isEnsembleModel(p.model_id))
+          .map((p) => roundPredictionOf(p, scoreOf.get(p.model_id), sight)),
       };
     },
   );

@@ -20,7 +20,8 @@ export function snapshotRoutes(app: App, { db }: ApiDeps): void {
     },
     async ({ query }) => {
       const models = query.model_id === undefined ? undefined : [query.model_id];
-      const rows = await listSnapshots(db, { models, from: query.since, to: query.until, limit: query.limit });
+      const range = { from: query.since, to: query.until, limit: query.limit };
+      const rows = await listSnapshots(db, { models, everything: true, ...range });
       return rows.map((s) => ({
         id: s.id,
         model_id: s.model_id,
