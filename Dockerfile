@@ -23,6 +23,7 @@ COPY --from=packages /app/node_modules ./node_modules
 COPY . .
 COPY --from=build /app/web/dist ./web/dist
 COPY --from=build --chown=node:node /app/state ./state
+RUN install -d -o node -g node /data/backfill
 ENV NODE_ENV=production ALMANAC_DIR=/app/state API_HOST=0.0.0.0 ORCHESTRATOR_HOST=0.0.0.0
 USER node
 EXPOSE 8000 9091 9092 9464

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { z } from "zod";
+import { type FeedStream, feedStreams } from "./domain/feed-streams.ts";
 
 const flag = (standard: boolean) =>
   z
@@ -17,6 +18,9 @@ const messageBytes = z.coerce
   .min(-1)
   .max(2_147_483_647)
   .default(64 << 20);
+const days = (standard: number) => z.coerce.number().nonnegative().default(standard);
+const callable = (what: string) =>
+  z.string().optional().describe(`${what} instead of the contract's: file.ts:export, or Python's module:callable`);
 const list = (standard: string[]) =>
   z
     .string()
@@ -45,6 +49,13 @@ export const schema = z.object({
     .min(1)
     .default("competitions/realtime/competition.ts")
     .describe("module that exports the competition contract"),
+  SCORING_FUNCTION: callable("the scorer"),
+  INFERENCE_INPUT_BUILDER: callable("what makes the input of models"),
+  INFERENCE_OUTPUT_VALIDATOR: callable("what checks outputs"),
+  GROUND_TRUTH_RESOLVER: callable("what finds the truth"),
+  MODEL_SCORE_AGGREGATOR: callable("what sums up a model's scores in a scoring window"),
+  LEADERBOARD_RANKER: callable("what orders the leaderboard"),
+  CALLABLE_TIMEOUT_SECONDS: positive(2).describe("a call of a Python callable that lasts longer is ended"),
   CRUNCH_ID: z
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, "lower-case letters, digits and dashes")
@@ -71,9 +82,20 @@ export const schema = z.object({
     .describe("namespace of checkpoints, kept at least 90 days"),
   TEMPORAL_UI_URL: z.url().default("http://localhost:8233").describe("where links to histories point"),
 
-  FEED_SOURCE: z.string().min(1).default("pyth").describe("pyth, binance, replay or synthetic"),
-  FEED_SUBJECTS: list(["BTC"]).describe("subjects, comma separated"),
-  FEED_KIND: z.enum(["candle", "tick", "trade"]).default("candle").describe("what a feed record is"),
+  FEED_SOURCE: z
+    .string()
+    .min(1)
+    .default("pyth")
+    .describe(
+      "pyth, binance, replay or synthetic; several: comma separated, each <source>[:<kind>[:<granularity>]], models see the first",
+    ),
+  FEED_SUBJECTS: list(["BTC"]).describe(
+    "subjects, comma separated; FEED_SUBJECTS_<SOURCE>: the same ones as another source calls them",
+  ),
+  FEED_KIND: z
+    .enum(["candle", "tick", "trade", "depth", "funding"])
+    .default("candle")
+    .describe("what a feed record is"),
   FEED_GRANULARITY: z
     .string()
     .regex(/^\d+(ms|s|m|h|d)$/, "a number and ms, s, m, h or d")
@@ -81,7 +103,18 @@ export const schema = z.object({
     .describe("time one record covers"),
   FEED_BACKFILL_MINUTES: count(180).describe("history fetched when the database has none"),
   FEED_CANDLES_WINDOW: positive(120).describe("records per subject that models see"),
-  FEED_RECORD_TTL_DAYS: positive(90).describe("feed records are kept this long"),
+  FEED_RECORD_TTL_DAYS: days(90).describe(
+    "feed records are kept this long, and longer while something needs them; 0: for ever",
+  ),
+  FEED_RETENTION_CHECK_SECONDS: positive(3_600).describe("how often is looked for what may go"),
+  PREDICTION_TTL_DAYS: days(90).describe("rounds, inputs, predictions, truths and scores are kept this long, as above"),
+  SNAPSHOT_TTL_DAYS: days(365).describe("snapshots and leaderboards are kept this long, as above"),
+  BACKFILL_DATA_DIR: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("folder of parquet day files; unset: backfill/ below ALMANAC_DIR"),
+  BACKFILL_PAGES_PER_SECOND: positive(4).describe("how fast a backfill asks its source, pages of 1,000 records"),
 
   MODEL_BASE_CLASSNAME: z
     .string()
@@ -217,7 +250,11 @@ export const schema = z.object({
 
 /** FEED_OPT_<name> settings, handed to the feed by name. */
 type FeedOptions = Readonly<Record<string, string>>;
-export type Config = Readonly<z.output<typeof schema>> & { readonly FEED_OPT: FeedOptions };
+export type Config = Readonly<z.output<typeof schema>> & {
+  readonly FEED_OPT: FeedOptions;
+  /** what FEED_SOURCE and its relatives ask for, at least one; models see the first */
+  readonly FEED_STREAMS: readonly [FeedStream, ...FeedStream[]];
+};
 
 export class ConfigError extends Error {
   override name = "ConfigError";
@@ -228,7 +265,12 @@ export class ConfigError extends Error {
   }
 }
 
-const ALIASES: Record<string, string> = { FEED_PROVIDER: "FEED_SOURCE", FEED_ASSETS: "FEED_SUBJECTS" };
+const ALIASES: Record<string, string> = {
+  FEED_PROVIDER: "FEED_SOURCE",
+  FEED_ASSETS: "FEED_SUBJECTS",
+  MARKET_RECORD_TTL_DAYS: "FEED_RECORD_TTL_DAYS",
+  MARKET_RETENTION_CHECK_SECONDS: "FEED_RETENTION_CHECK_SECONDS",
+};
 const FILES = [".env", "node/.local.env"];
 
 /** The environment, then .env, then node/.local.env, then `last` (only `npm start` passes one). */
@@ -272,11 +314,31 @@ export function readConfig(env: Record<string, string> = environment()): Config 
         `${name}=${/KEY|PASSWORD|URL/.test(name) ? "…" : values[name]}: ${issue.message} (${schema.shape[name as keyof typeof schema.shape]?.description ?? ""})`,
       );
     }
+  const FEED_OPT = Object.freeze(named(env, "FEED_OPT_"));
+  const { streams, problems: unclear } = parsed.success ? streamsOf(parsed.data, env, FEED_OPT) : NO_STREAMS;
+  problems.push(...unclear);
   if (problems.length > 0 || !parsed.success) throw new ConfigError(problems);
-  const options = Object.entries(env).filter(([name]) => name.startsWith("FEED_OPT_"));
-  const FEED_OPT = Object.freeze(Object.fromEntries(options.map(([name, value]) => [name.slice(9), value])));
-  return Object.freeze({ ...parsed.data, FEED_OPT });
+  return Object.freeze({ ...parsed.data, FEED_OPT, FEED_STREAMS: streams as [FeedStream, ...FeedStream[]] });
 }
+
+const NO_STREAMS = { streams: [] as FeedStream[], problems: [] as string[] };
+const streamsOf = (settings: z.output<typeof schema>, env: Record<string, string>, options: FeedOptions) =>
+  feedStreams({
+    sources: settings.FEED_SOURCE,
+    kind: settings.FEED_KIND,
+    granularity: settings.FEED_GRANULARITY,
+    subjects: settings.FEED_SUBJECTS,
+    subjectsOf: named(env, "FEED_SUBJECTS_"),
+    options,
+  });
+
+/** Settings whose names are open-ended, by what follows the prefix. */
+const named = (env: Record<string, string>, prefix: string): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), value]] : [],
+    ),
+  );
 
 const OF_PIP = /^(PATH|HOME|PIP_\w+|(https?|no|all)_proxy|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE)$/i;
 /** What pip may know of the environment: the operator's index, proxy and certificates; no secret of the node. */
@@ -285,6 +347,10 @@ export const pipSettings = (env: Record<string, string> = environment()): Record
 
 /** Path below the folder of local state. */
 export const localPath = (config: Config, ...parts: string[]) => join(config.ALMANAC_DIR, ...parts);
+
+/** Where parquet day files are: written by the score role, served by the report role. */
+export const dayFolderOf = (config: Config): string =>
+  resolve(config.BACKFILL_DATA_DIR ?? localPath(config, "backfill"));
 
 /** The table of settings as the README shows it; a test holds the two together. */
 export function settingsTable(): string {

@@ -10,6 +10,7 @@ import { Client, Connection } from "@temporalio/client";
 import { NativeConnection, Worker } from "@temporalio/worker";
 import { sql } from "kysely";
 import { pino } from "pino";
+import { calleeRule } from "../activities/callees.ts";
 import { createCollector } from "../activities/collect.ts";
 import { createMarket } from "../activities/market.ts";
 import { createCollectActivities } from "../activities/round.ts";
@@ -128,6 +129,7 @@ async function measure(models: number): Promise<Record<string, string | number>>
     market,
     fleet,
     collector,
+    callees: calleeRule(db, undefined),
     timeoutMs: 2_000,
     headStart: true,
     log,

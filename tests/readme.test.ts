@@ -6,14 +6,15 @@ import { settingsTable } from "../config.ts";
 const read = (name: string): string => readFileSync(join(import.meta.dirname, "..", name), "utf8");
 const tableIn = (text: string): string | undefined =>
   /<!-- settings -->\n([\s\S]*)\n<!-- \/settings -->/.exec(text)?.[1];
-/** Of runners that serve models elsewhere, and of proofs of identity: docs/settings.md has them. */
-const ELSEWHERE = /^\| (RUNNER_(?!PORT)|GRPC_|CODE_DIRECTORY|RESOURCE_DIRECTORY|MAIN_FILE|HAS_GPU|SECURE_|GATEWAY_)/;
+/** Of runners that serve models elsewhere, of proofs of identity, of named callables and of upkeep: docs/settings.md has them. */
+const ELSEWHERE =
+  /^\| (RUNNER_(?!PORT)|GRPC_|CODE_DIRECTORY|RESOURCE_DIRECTORY|MAIN_FILE|HAS_GPU|SECURE_|GATEWAY_|SCORING_FUNCTION|INFERENCE_|GROUND_TRUTH_|MODEL_SCORE_|LEADERBOARD_RANKER|CALLABLE_|BACKFILL_|\w+_TTL_DAYS|FEED_RETENTION_)/;
 
 test("the table of all settings is the schema's", () => {
   expect(tableIn(read("docs/settings.md"))).toBe(settingsTable());
 });
 
-test("the README's table is the schema's, without what only runners elsewhere need", () => {
+test("the README's table is the schema's, without what few need", () => {
   const rows = settingsTable()
     .split("\n")
     .filter((row) => !ELSEWHERE.test(row));

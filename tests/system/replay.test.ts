@@ -15,6 +15,10 @@ const TYPES = [
   "reconcile",
   "startWindows",
   "startCheckpoints",
+  "backfill",
+  "rescore",
+  "retention",
+  "tournamentRound",
 ];
 
 let bundle: { codePath: string };

@@ -2,6 +2,7 @@ import type { LeaderboardEntry, LeaderboardView } from "../../api/contract/leade
 import type { LeaderboardColumn } from "../../api/contract/report-schema.ts";
 import { count, covered, formatted } from "../format.ts";
 import { ScrollBox } from "./section.tsx";
+import { ModelCell, RankCell } from "./standing.tsx";
 
 /** Models by rank. Columns come from the schema; a window that is not full yet says how much of it there is. */
 export const LeaderboardTable = ({ board, columns }: { board: LeaderboardView; columns: LeaderboardColumn[] }) => {
@@ -24,7 +25,7 @@ export const LeaderboardTable = ({ board, columns }: { board: LeaderboardView; c
             <th scope="col" className="num" title="Predictions counted in the longest window">
               Counted
             </th>
-            <th scope="col" className="num" title="Of these, without a valid answer">
+            <th scope="col" className="num" title="Rounds of the longest window without a valid answer">
               Missed
             </th>
           </tr>
@@ -70,13 +71,8 @@ interface EntryRowProps {
 
 const EntryRow = ({ entry, values, board }: EntryRowProps) => (
   <tr>
-    <td className="num rank" data-label="Rank">
-      {entry.rank}
-    </td>
-    <th scope="row" className="model">
-      {entry.model_name}
-      <span className="sub">{entry.cruncher_name}</span>
-    </th>
+    <RankCell entry={entry} />
+    <ModelCell entry={entry} rankingKey={board.ranking.key} />
     {values.map((column) => {
       const value = entry.metrics[column.property];
       const cover = entry.windows[column.property];

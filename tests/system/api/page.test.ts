@@ -6,7 +6,7 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import type { App } from "../../../api/deps.ts";
-import { MODELS, type Seeded, seed } from "./seed.ts";
+import { type Seeded, seed } from "./seed.ts";
 import { type Fresh, freshDatabase, serverOn } from "./world.ts";
 
 const CHROMIUM =
@@ -84,8 +84,15 @@ describe.skipIf(!CHROMIUM)("in a browser", () => {
       await page.locator("[data-stage]").evaluateAll((stages) => stages.map((s) => s.getAttribute("data-stage"))),
     ).toEqual(["Feed", "Input", "Predict", "Score", "Snapshot", "Checkpoint", "Chain"]);
     expect(await page.locator('[data-stage="Predict"]').textContent()).toContain("4/4");
-    expect(await page.locator(".leaderboard tbody th").allInnerTexts()).toEqual(
-      MODELS.map((m) => `${m.name}\n${m.cruncher}`),
+    expect(await page.locator(".leaderboard tbody th").allInnerTexts()).toEqual([
+      "momentum\nalice",
+      "volatility-trend\ncarol",
+      "mean-reversion\nbob\nuntil Nov 20: 0.5000 over 1,234",
+      "slow-thinker provisional newcomer\nalice",
+    ]);
+    expect(await page.locator(".leaderboard td.rank").allInnerTexts()).toEqual(["1", "2\n1–3", "3", "4"]);
+    expect(await page.locator(".leaderboard td.rank").nth(1).getAttribute("title")).toBe(
+      "95 % sure: ranks 1 to 3; cannot be told apart from rank 1",
     );
     expect(await page.locator(".leaderboard tbody tr:first-child td.ranked").textContent()).toContain("0.4200");
     await page.locator(".timeline li").nth(12).waitFor();

@@ -51,7 +51,7 @@ describe("every route answers in its shape", () => {
     ["/info", nodeInfo, 0],
     ["/reports/schema", reportSchema, 0],
     ["/reports/schema/leaderboard-columns", z.array(leaderboardColumn), 10],
-    ["/reports/schema/metrics-widgets", z.array(metricsWidget), 2],
+    ["/reports/schema/metrics-widgets", z.array(metricsWidget), 3],
     ["/reports/leaderboard", z.array(leaderboardRow), 4],
     ["/reports/models", z.array(modelRow), 4],
     ["/reports/models/global", z.array(globalRow), 20],

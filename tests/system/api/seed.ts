@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { type Actor, insertSealed, transition } from "../../../db/checkpoints.ts";
 import type { Database } from "../../../db/database.ts";
 import { ensurePartitions } from "../../../db/partitions.ts";
@@ -132,6 +133,9 @@ async function seedFeed(db: Database, nowMs: number): Promise<void> {
       })),
     )
     .execute();
+  await sql`
+    insert into feed_days select source, subject, kind, granularity, (ts_event at time zone 'UTC')::date, count(*), min(ts_event), max(ts_event)
+    from feed_records group by 1, 2, 3, 4, 5`.execute(db);
   await db
     .insertInto("feed_ingestion_state")
     .values({ ...dimension, last_event_ts: new Date(last), updated_at: new Date(last + 1_002) })
@@ -302,6 +306,7 @@ function entryOf(m: (typeof MODELS)[number], i: number, age: number): Leaderboar
     cruncher_name: m.cruncher,
     rank: i + 1,
     prediction_count: age * 12,
+    missed: m.name === "slow-thinker" ? age : 0,
     score: {
       metrics: {
         ...Object.fromEntries(Object.keys(windows).map((name) => [name, m.skill])),
@@ -316,8 +321,27 @@ function entryOf(m: (typeof MODELS)[number], i: number, age: number): Leaderboar
     windows: Object.fromEntries(
       Object.entries(windows).map(([name, hours]) => [name, { hours, covered_hours: covered, partial: true }]),
     ),
+    ...STANDINGS[m.id],
   };
 }
+
+/** What the page says of a rank beside its number; model-1's board is as an earlier version stored it. */
+const STANDINGS: Record<string, Partial<LeaderboardEntryRow>> = {
+  "model-2": { rank_interval: { best: 1, worst: 3, shared: 1 } },
+  "model-3": {
+    rank_interval: { best: 3, worst: 3, shared: 3 },
+    former: [
+      {
+        deployment_id: "model-3-old",
+        prediction_count: 1_234,
+        first_at: "2026-11-01T10:00:00.000Z",
+        last_at: "2026-11-20T12:00:00.000Z",
+        windows: { score_recent: 0.5, score_steady: null },
+      },
+    ],
+  },
+  "model-4": { newcomer: true, provisional: true },
+};
 
 const WALLETS = [
   "7QxW9vK1c2sN4mT8dLrYbHfE3pZgJ5uA6oCiRkVtXyB1",

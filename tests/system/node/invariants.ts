@@ -42,7 +42,8 @@ export async function expectNothingLost(
   );
   expect(orphans, "each input belongs to a round").toBe(0);
   const [counted, summed] = await one(
-    sql`select (select count(*) from scores where window_end is not null), (select coalesce(sum(prediction_count), 0) from snapshots)`,
+    sql`select (select count(value) from scores where window_end is not null), (select coalesce(sum(prediction_count), 0) from snapshots s
+      where not exists (select 1 from snapshots newer where newer.supersedes = s.id))`,
   );
   expect(summed, "snapshots add up to the counted scores").toBe(counted);
   const [lost] = await one(sql`

@@ -21,9 +21,13 @@ export const BEHAVIOUR = {
     "print('CANARY_STDOUT'); import sys; print('CANARY_STDERR', file=sys.stderr); raise ValueError('CANARY_MESSAGE')  # CANARY_SOURCE",
   unbearable: "return {'value': 666}",
 } as const;
-export type Behaviour = keyof typeof BEHAVIOUR;
+/** A named behaviour, or a whole program of its own. */
+export type Behaviour = keyof typeof BEHAVIOUR | { readonly source: string };
 
-const source = (behaviour: Behaviour): string => `from tracker import TrackerBase
+const source = (behaviour: Behaviour): string =>
+  typeof behaviour === "string" ? programOf(behaviour) : behaviour.source;
+
+const programOf = (behaviour: keyof typeof BEHAVIOUR): string => `from tracker import TrackerBase
 
 
 class Model(TrackerBase):
@@ -32,7 +36,7 @@ class Model(TrackerBase):
         self.last = self.before = 1.0
 
     def tick(self, data):
-        closes = [c["close"] for c in data["candles_1m"]]
+        closes = [c["close"] for c in self.candles(data)]
         self.last = closes[-1]
         self.before = closes[-2] if len(closes) > 1 else closes[-1]
 
