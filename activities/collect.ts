@@ -91,19 +91,36 @@ async function collectRound(deps: CollectorDeps, job: CollectJob, signal?: Abort
   if (now() >= job.deadlineMs) return storeMissed(deps.db, job, "its deadline had passed when the collection began");
   const records = await deps.market.windowAt(job.scope.subject, job.dueMs);
   if (records.length === 0) return storeMissed(deps.db, job, "the feed had no data at the due time");
-  return performRound(deps, job, records, signal);
+  const built = await buildInput(deps, job, records);
+  if ("raised" in built) return storeMissed(deps.db, job, `the input builder raised ${built.raised}`);
+  return performRound(deps, job, { records, input: built.input }, signal);
 }
+
+/** A builder in a process of its own may have lost it: it is asked twice. */
+async function buildInput(
+  { competition: { competition }, log }: CollectorDeps,
+  { roundId, scope, dueMs }: CollectJob,
+  records: readonly MarketRecord[],
+): Promise<{ input: unknown } | { raised: string }> {
+  const once = async () => inputFor(competition, scope.subject, dueMs, records);
+  try {
+    return { input: await once().catch(once) };
+  } catch (error) {
+    log.error({ round_id: roundId, error: String(error) }, "the input cannot be built");
+    return { raised: String(error).slice(0, MOST_TEXT) };
+  }
+}
+const MOST_TEXT = 300;
 
 async function performRound(
   deps: CollectorDeps,
   job: CollectJob,
-  records: readonly MarketRecord[],
+  { records, input }: { records: readonly MarketRecord[]; input: unknown },
   signal?: AbortSignal,
 ): Promise<CollectResult> {
   const { db, fleet } = deps;
   const now = deps.now ?? Date.now;
   const { competition } = deps.competition;
-  const input = await inputFor(competition, job.scope.subject, job.dueMs, records);
   const tick = tickCall(competition, job.scope.subject, input, records.at(-1)!);
   const answering = fleet.callAll({
     calls: [tick, predictCall(competition, job.scope)],

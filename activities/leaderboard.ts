@@ -16,6 +16,7 @@ import type { WindowSpan } from "./snapshots.ts";
 const HOUR_MS = 3_600_000;
 /** A model that came this share of a window (or three scoring windows) after the others is not yet a newcomer. */
 const NEWCOMER_SHARE = 0.01;
+const MOST_TEXT = 500;
 
 export interface BoardContract {
   competition: Competition;
@@ -40,9 +41,13 @@ export async function storeLeaderboard(
     leastInstants: leastInstants(scopes),
   });
   const own = competition.compat ? await peerRanks(tx, competition, span.endMs, board) : board;
-  const ranked = competition.rankModels ? await inOrderOf(competition, own) : own;
+  const { ranked, problem } = await rankedBy(competition, own);
   const entries = await entriesOf(tx, competition, span, sums, ranked);
-  const meta = { ranking: competition.ranking, competition_started_at: new Date(startedMs).toISOString() };
+  const meta = {
+    ranking: competition.ranking,
+    competition_started_at: new Date(startedMs).toISOString(),
+    ...(problem === undefined ? {} : { ranker_failed: problem }),
+  };
   await insertLeaderboard(tx, { id, endMs: span.endMs, entries, meta });
   return entries;
 }
@@ -64,6 +69,19 @@ export function leastInstants(scopes: readonly Cadence[]): number {
   const grids = new Map(scopes.map((s) => [`${s.everyMs}/${(s.phaseMs ?? 0) % s.everyMs}`, s.everyMs]));
   const perMs = [...grids.values()].reduce((sum, everyMs) => sum + 1 / everyMs, 0);
   return Math.max(1, Math.ceil(Math.max(0, ...scopes.map((s) => s.resolveAfterMs)) * perMs));
+}
+
+/** A ranker of one's own that fails must not stop the window: the board then follows `ranking`, and says so. */
+async function rankedBy(
+  competition: Competition,
+  board: RankedBoard,
+): Promise<{ ranked: RankedBoard; problem?: string }> {
+  if (!competition.rankModels) return { ranked: board };
+  try {
+    return { ranked: await inOrderOf(competition, board) };
+  } catch (error) {
+    return { ranked: board, problem: String(error).slice(0, MOST_TEXT) };
+  }
 }
 
 /** A ranker of one's own orders the models; how sure that order is, the bootstrap of another order cannot say. */

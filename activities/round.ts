@@ -1,4 +1,4 @@
-import { Context } from "@temporalio/activity";
+import { asyncLocalStorage, Context } from "@temporalio/activity";
 import { ApplicationFailure } from "@temporalio/common";
 import type { Scope } from "../competitions/competition.ts";
 import type { LoadedCompetition } from "../competitions/load.ts";
@@ -80,7 +80,8 @@ export function createScoreActivities({
       if (!truth) throw ApplicationFailure.nonRetryable(`${roundId} is RESOLVED and has no truth`, "MissingTruth");
       const predictions = await scorablePredictions(db, round);
       const asked = { truth, scope: round.scope_jsonb as Scope };
-      const stored = await storeScores(db, round, await scorePredictions({ competition, scorer }, predictions, asked));
+      const scores = await scorePredictions({ competition, scorer }, predictions, asked, cancellation());
+      const stored = await storeScores(db, round, scores);
       const status = stored ? "SCORED" : (await mustHave(db, roundId)).status;
       onEnded?.(status);
       return status;
@@ -88,6 +89,9 @@ export function createScoreActivities({
   };
 }
 export type ScoreActivities = ReturnType<typeof createScoreActivities>;
+
+/** A score activity that timed out ends its batch; outside of an activity (benchmarks, replays) nothing does. */
+const cancellation = (): AbortSignal | undefined => asyncLocalStorage.getStore()?.cancellationSignal;
 
 async function mustHave(db: Database, roundId: string): Promise<RoundRow> {
   const round = await roundById(db, roundId);

@@ -75,9 +75,9 @@ async function snapshotOf(
   const counting = scores.filter((s) => s.value !== null);
   const asPeer = competition.compat !== undefined; // the public node averages failed scores, too
   const results = (asPeer ? scores : counting).map((s) => JSON.parse(s.result) as Record<string, unknown>);
-  const aggregate = competition.aggregateSnapshot ?? (asPeer ? peerSummary : meanOfFields);
+  const { fields, problem } = await aggregated(competition, results);
   const summary = finiteOnly({
-    ...(await aggregate(results)),
+    ...fields,
     ...metrics,
     missed: scores.filter((s) => !s.success).length,
   });
@@ -97,10 +97,27 @@ async function snapshotOf(
     supersedes,
     predictionCount: counting.length,
     summary,
-    meta: {},
+    meta: problem === undefined ? {} : { aggregator_failed: problem },
     contentHash: toHex(sha256(canonicalBytes(content))),
   };
 }
+
+/** An aggregator of one's own that fails must not stop the window: the means stand in its place, and the snapshot says so. */
+async function aggregated(
+  { aggregateSnapshot, compat }: Competition,
+  results: readonly Record<string, unknown>[],
+): Promise<{ fields: Record<string, unknown>; problem?: string }> {
+  const standard = compat === undefined ? meanOfFields : peerSummary;
+  if (!aggregateSnapshot) return { fields: standard(results) };
+  try {
+    const fields = await aggregateSnapshot(results);
+    if (typeof fields !== "object" || fields === null || Array.isArray(fields)) throw new TypeError("gave no object");
+    return { fields };
+  } catch (error) {
+    return { fields: standard(results), problem: String(error).slice(0, MOST_TEXT) };
+  }
+}
+const MOST_TEXT = 500;
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 

@@ -1,4 +1,11 @@
-import type { Competition, MarketRecord, Resolution, Scope, SourceRecords } from "../competitions/competition.ts";
+import type {
+  Competition,
+  MarketRecord,
+  Resolution,
+  ResolveRequest,
+  Scope,
+  SourceRecords,
+} from "../competitions/competition.ts";
 import type { RoundRow } from "../db/rounds.ts";
 import type { Market } from "./market.ts";
 
@@ -18,6 +25,7 @@ export interface TruthDeps {
 
 /** Sources are all waited for during this share of the time that a truth may take; after it, more than half of them are enough. */
 const ALL_SOURCES_SHARE = 0.5;
+const MOST_TEXT = 500;
 
 /** Asks the contract what reality answered to a round, with the records of its sources and how complete they are. */
 export async function resolutionOf(deps: TruthDeps, round: RoundRow): Promise<Resolution<unknown>> {
@@ -36,7 +44,7 @@ export async function resolutionOf(deps: TruthDeps, round: RoundRow): Promise<Re
   if (mixed) return { unresolvable: `${mixed.source} has records of other subjects among those of ${mixed.subject}` };
   const { maxDeviation } = competition.truthSources ?? {};
   const { stalenessFraction } = competition;
-  return competition.resolveTruth({
+  return asked(competition, {
     ...{ scope, dueMs, resolveAtMs, granularityMs: market.granularityMs },
     ...first,
     ...(stalenessFraction === undefined ? {} : { stalenessFraction }),
@@ -44,6 +52,17 @@ export async function resolutionOf(deps: TruthDeps, round: RoundRow): Promise<Re
     ...(maxDeviation === undefined ? {} : { maxDeviation }),
     majorityIsEnough: nowMs >= settlesMs + ALL_SOURCES_SHARE * (round.give_up_at.getTime() - settlesMs),
   });
+}
+
+/** A resolver that raises is asked again until the round's give-up time, like one that waits; then the round says why. */
+async function asked(competition: Competition, request: ResolveRequest): Promise<Resolution<unknown>> {
+  try {
+    const resolution = await competition.resolveTruth(request);
+    const isOne = ["resolved", "wait", "unresolvable"].some((name) => Object.hasOwn(Object(resolution), name));
+    return isOne ? resolution : { wait: "the resolver gave neither a truth nor a reason" };
+  } catch (error) {
+    return { wait: `the resolver raised ${String(error)}`.slice(0, MOST_TEXT) };
+  }
 }
 
 /** Completeness is asked before the records: what it says is known is among them. */

@@ -4,7 +4,13 @@ import type { Logger } from "pino";
 import type { Scorer } from "../competitions/scorer.ts";
 import type { Database, Queryable } from "../db/database.ts";
 import { dropScoreSums, insertScoreSums } from "../db/score-sums.ts";
-import { type CountedScore, countScores, takeBackScores } from "../db/window-scores.ts";
+import {
+  type CorrectionLimit,
+  type CountedScore,
+  correctionEnd,
+  countScores,
+  takeBackScores,
+} from "../db/window-scores.ts";
 import {
   commitWindow,
   earlierWindowOpen,
@@ -30,6 +36,8 @@ export interface WindowDeps extends BoardContract {
   scorer: Scorer;
   log: Logger;
   now?: () => number;
+  /** absent: MOST_CORRECTED */
+  mostCorrected?: CorrectionLimit;
 }
 
 interface WindowCounts {
@@ -39,6 +47,8 @@ interface WindowCounts {
 
 const ASK_AGAIN = "1s";
 const HOUR_MS = 3_600_000;
+/** An adopted rescore may change weeks: a window takes on some seconds' work of it, oldest first, and leaves the rest to the next ones. */
+const MOST_CORRECTED: CorrectionLimit = { windows: 500, scores: 20_000 };
 /** While metrics are computed elsewhere, the transaction waits for longer than a forgotten one may. */
 const PATIENCE = sql`set local idle_in_transaction_session_timeout = '150s'`;
 
@@ -79,11 +89,12 @@ export function createWindowActivities(deps: WindowDeps) {
 }
 export type WindowActivities = ReturnType<typeof createWindowActivities>;
 
-async function commit(tx: Queryable, contract: BoardContract, span: WindowSpan): Promise<WindowCounts> {
-  const { competition } = contract;
+async function commit(tx: Queryable, contract: WindowDeps, span: WindowSpan): Promise<WindowCounts> {
+  const { competition, mostCorrected = MOST_CORRECTED } = contract;
   const window = { start: new Date(span.startMs), end: new Date(span.endMs) };
-  const stale = await takeBackScores(tx);
-  const counted = await countScores(tx, window);
+  const until = await correctionEnd(tx, mostCorrected);
+  const stale = await takeBackScores(tx, until);
+  const counted = await countScores(tx, window, until);
   const isOwn = (s: CountedScore): boolean => s.window_end_ms === span.endMs;
   const own = scoresByModel(counted.filter(isOwn));
   const late = counted.filter((s) => !isOwn(s));

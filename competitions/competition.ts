@@ -81,12 +81,12 @@ export type ScoreResult = { value: number } & Record<string, number | boolean | 
 /** Treatment of a prediction that is not there: worst of the round, a fixed value, or left out (participation floor). */
 export type MissingPolicy = { kind: "worst-of-round" } | { kind: "fixed"; value: number } | { kind: "excluded" };
 
-export interface LeaderboardWindow {
+interface LeaderboardWindow {
   name: string;
   hours: number;
 }
 
-export interface Ranking {
+interface Ranking {
   /** a window's or a metric's name, or `overall` */
   key: string;
   direction: "asc" | "desc";
@@ -101,7 +101,7 @@ export type Callees =
 /** What a new deployment does to a model's standing: keep = goes on; reset = its windows begin anew; split = each deployment has a standing of its own. */
 export type DeploymentPolicy = "keep" | "reset" | "split";
 
-export type EnsembleFilter = { kind: "top_n"; n: number } | { kind: "min_metric"; metric: string; threshold: number };
+type EnsembleFilter = { kind: "top_n"; n: number } | { kind: "min_metric"; metric: string; threshold: number };
 
 /** A virtual model `__ensemble_<name>__` made of members' outputs, scored against the same truth, never paid. */
 export interface EnsembleRule {
@@ -123,7 +123,7 @@ export interface RankableModel {
 export type RankOrder = readonly (string | readonly string[])[];
 
 /** Whose prices a truth is the median of: the node's first source and these. */
-export interface TruthSources {
+interface TruthSources {
   sources: readonly string[];
   /** relative to the median; absent: 0.005 */
   maxDeviation?: number;

@@ -24,10 +24,9 @@ export interface Scorer {
 
 /** One prediction may take this long; then it is interrupted. */
 const LIMIT_MS = 1_000;
-/** While nothing but hanging happens, the limit is this share of it: the process must go on living. */
-const SHORT = 0.1;
-/** This many of a batch may hang; the rest is then not asked. */
-const MOST_HANGS = 3;
+/** After so many that hung, the limit is a tenth, and so on: whoever hangs costs the others little, and nobody is left unasked. */
+const PATIENT_HANGS = 3;
+const LEAST_LIMIT_MS = 5;
 /** Between slices of this length the process does its other work. */
 const SLICE_MS = 20;
 
@@ -38,26 +37,24 @@ const SLICE_MS = 20;
 export function contractScorer(score: Competition["score"], hash: string, limitMs = LIMIT_MS): Scorer {
   const room = createContext({ run: (): void => undefined });
   const script = new Script("run()", { filename: "score" });
-  let hungInARow = 0;
 
-  const runLimited = (run: () => void): void => {
+  const runLimited = (run: () => void, hangs: number): void => {
     room.run = run;
-    script.runInContext(room, { timeout: SLICE_MS + Math.ceil(limitMs * (hungInARow >= MOST_HANGS ? SHORT : 1)) });
+    const limit = Math.max(LEAST_LIMIT_MS, limitMs * 0.1 ** Math.floor(hangs / PATIENT_HANGS));
+    script.runInContext(room, { timeout: SLICE_MS + Math.ceil(limit) });
   };
 
   /** Appends outcomes until the slice is over; true: the next item hung. */
-  const slice = (items: readonly ScoreItem[], outcomes: Outcome[]): boolean => {
+  const slice = (items: readonly ScoreItem[], outcomes: Outcome[], hangs: number): boolean => {
     const end = performance.now() + SLICE_MS;
     try {
       runLimited(() => {
         do outcomes.push(ask(score, items[outcomes.length]!));
         while (outcomes.length < items.length && performance.now() < end);
-      });
-      hungInARow = 0;
+      }, hangs);
       return false;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ERR_SCRIPT_EXECUTION_TIMEOUT") throw error;
-      hungInARow++;
       return true;
     }
   };
@@ -69,14 +66,13 @@ export function contractScorer(score: Competition["score"], hash: string, limitM
       let hangs = 0;
       while (outcomes.length < items.length) {
         signal?.throwIfAborted();
-        if (slice(items, outcomes)) {
+        if (slice(items, outcomes, hangs)) {
           outcomes.push({ error: "the scorer did not end in time and was interrupted", final: true });
-          if (++hangs === MOST_HANGS) break;
+          hangs++;
         }
         if (outcomes.length < items.length) await breathe();
       }
-      const rest = { error: `not scored: the scorer hung on ${MOST_HANGS} predictions before it`, final: true };
-      return items.map((_, i) => outcomes[i] ?? rest);
+      return outcomes;
     },
   };
 }

@@ -87,7 +87,7 @@ export async function ensembleRounds(
     select r.id, r.scope_key, r.scope_jsonb, r.due_at, r.resolve_at, coalesce(r.collected_at, r.due_at) as collected_at, t.result_jsonb as truth,
       (select coalesce(jsonb_object_agg(p.model_id, p.inference_output_jsonb), '{}') from predictions p join models m on m.id = p.model_id and not m.virtual
         where p.round_id = r.id and p.due_at = r.due_at and p.status = 'SCORED' and p.inference_output_jsonb is not null) as outputs
-    from (select distinct round_id from scores where window_end is null and current and resolved_at < ${end}) s
+    from (select distinct round_id from scores where window_end is null and current and not counted_before and resolved_at < ${end}) s
     cross join lateral (select * from rounds where id = s.round_id and status = 'SCORED' offset 0) r
     join truths t on t.round_id = r.id
     where (r.due_at, r.id collate "C") > (${after.due}, ${after.id} collate "C")

@@ -36,24 +36,46 @@ const columns = (
 /** One look-up per score: a join would read all rounds that there ever were. */
 const OF_ITS_ROUND = sql`(select r.scope_key from rounds r where r.id = s.round_id)`;
 
+/** How much of the past one window corrects: whichever is reached first. */
+export interface CorrectionLimit {
+  windows: number;
+  scores: number;
+}
+
+/** Where a window stops correcting the past, as the end of the last window that it corrects; null: it can do all there is. */
+export async function correctionEnd(tx: Queryable, most: CorrectionLimit): Promise<Date | null> {
+  const withdrawn = sql`scores where window_end is not null and not current`;
+  const { rows } = await sql<{ until: Date | null }>`
+    select least(
+      (select window_end from (select distinct window_end from ${withdrawn} order by window_end) w order by window_end offset ${most.windows - 1} limit 1),
+      (select window_end from ${withdrawn} order by window_end offset ${most.scores - 1} limit 1)
+    ) as until`.execute(tx);
+  return rows[0]!.until;
+}
+
 /**
  * Gives every current score that no window holds, resolved before `end`, to the window in which its round resolved: this one, or, when
- * the score came late, an earlier one, whose snapshot then needs a correction.
+ * the score came late, an earlier one, whose snapshot then needs a correction. What is late and behind `until` waits.
  */
-export async function countScores(tx: Queryable, window: { start: Date; end: Date }): Promise<CountedScore[]> {
+export async function countScores(
+  tx: Queryable,
+  window: { start: Date; end: Date },
+  until: Date | null = null,
+): Promise<CountedScore[]> {
   const { rows } = await sql<CountedScore>`
     update scores s set window_end = case when s.resolved_at >= ${window.start} then ${window.end}::timestamptz
       else (select min(w.end_at) from scoring_windows w where w.end_at > s.resolved_at) end
-    where s.window_end is null and s.current and s.resolved_at < ${window.end}
+    where s.window_end is null and s.current and s.resolved_at < ${window.end} and ${until ? sql`(s.resolved_at >= ${window.start} or s.resolved_at < ${until})` : sql`true`}
     returning ${columns(OF_ITS_ROUND)}`.execute(tx);
   return rows;
 }
 
-/** Scores that are not current any more leave the windows that held them; says whose snapshots that makes stale. */
-export async function takeBackScores(tx: Queryable): Promise<StaleSnapshot[]> {
+/** Scores that are not current any more leave the windows that held them, up to `until`; says whose snapshots that makes stale. */
+export async function takeBackScores(tx: Queryable, until: Date | null = null): Promise<StaleSnapshot[]> {
   const { rows } = await sql<StaleSnapshot>`
     with stale as (
-      select round_id, model_id, scorer_hash, due_at, window_end from scores where window_end is not null and not current for update
+      select round_id, model_id, scorer_hash, due_at, window_end from scores where window_end is not null and not current
+        and ${until ? sql`window_end <= ${until}` : sql`true`} for update
     ), taken as (
       update scores s set window_end = null from stale
       where s.round_id = stale.round_id and s.model_id = stale.model_id and s.scorer_hash = stale.scorer_hash and s.due_at = stale.due_at

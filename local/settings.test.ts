@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { ConfigError, environment, readConfig, schema } from "../config.ts";
+import { ConfigError, environment, readConfig } from "../config.ts";
+import { schema } from "../settings.ts";
 import { PROFILE, readLocalSettings } from "./settings.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");

@@ -18,6 +18,7 @@ const EVERYTHING = [
   "local",
   "cli",
   "config.ts",
+  "settings.ts",
   "package.json",
 ];
 

@@ -158,34 +158,46 @@ function expectSameDigits({ records, answers }: Dump, boards: readonly Board[]):
   };
   expect(said.rescored).toEqual(scored.map((a) => a.result));
   const replayed = new Map(said.rows.map((r) => [r.due_ms, r]));
-  for (const { dueMs, result } of live)
+  const inTime = live.filter((a) => sawEverything(a, records));
+  expect(inTime.length, "rounds of momentum before which no record came late").toBeGreaterThan(live.length / 2);
+  for (const { dueMs, result } of inTime)
     expect(replayed.get(dueMs)?.result, `${new Date(dueMs).toISOString()} ${replayed.get(dueMs)?.reason}`).toEqual(
       result,
     );
-  const compared = boards.filter(
-    (board, i) => sameRounds(board, answers, said.rows) && expectWindows(board, said.boards[i]!),
+  const compared = boards.flatMap((board, i) =>
+    competition.windows.slice(0, 2).flatMap(({ name, hours }) => {
+      if (!sameRounds(board.endMs, hours, inTime, answers, said.rows)) return [];
+      expect(said.boards[i]![name], `${board.endMs} ${name}`).toBe(windowOf(board, "momentum", name));
+      return [name];
+    }),
   );
-  expect(compared.length, "boards of momentum without a late answer").toBeGreaterThan(3);
+  console.log("H10", live.length, inTime.length, compared.length, boards.length);
+  expect(compared.length, "windows of momentum without a late record or answer").toBeGreaterThan(0);
   expect(said.summary).toContain("larger is better");
 }
 
-/** Whether the backtest and the live board of momentum are about the same scores: a late answer has a price of its own live. */
-function sameRounds(
-  { endMs }: Board,
-  answers: readonly Answer[],
-  rows: readonly { resolved_ms: number; status: string }[],
-) {
-  const since = endMs - competition.windows[1]!.hours * 3_600_000;
-  const live = answers.filter((a) => a.model === "momentum" && a.resolveMs >= since && a.resolveMs < endMs && a.result);
-  const own = rows.filter((r) => r.status === "SCORED" && r.resolved_ms >= since && r.resolved_ms < endMs);
-  return live.length > 10 && live.every((a) => a.status === "SCORED") && live.length === own.length;
+/** Whether the model was shown every record that was final at the due time: on a busy machine one may be stored after the question. */
+function sawEverything({ dueMs, shown }: Answer, records: Dump["records"]): boolean {
+  const known = records.filter(([final]) => final <= dueMs).slice(-WINDOW);
+  const same = known.filter(([, , segment]) => segment === known.at(-1)![2]);
+  return JSON.stringify(same.map(([, , , begin]) => begin / 1_000)) === JSON.stringify(shown);
 }
 
-function expectWindows(board: Board, backtest: Record<string, number | null>): boolean {
-  const { windows } = board.rows.find((r) => r.model === "momentum")!;
-  for (const name of ["score_recent", "score_steady"])
-    expect(backtest[name], `${board.endMs} ${name}`).toBe(windows[name]);
-  return true;
+const windowOf = ({ rows }: Board, model: string, name: string) => rows.find((r) => r.model === model)!.windows[name];
+
+/** Whether the backtest and the live window of momentum are about the same scores: a late answer has a price of its own live. */
+function sameRounds(
+  endMs: number,
+  hours: number,
+  inTime: readonly Answer[],
+  answers: readonly Answer[],
+  rows: readonly { resolved_ms: number; status: string }[],
+): boolean {
+  const inside = (ms: number): boolean => ms >= endMs - hours * 3_600_000 && ms < endMs;
+  const live = answers.filter((a) => a.model === "momentum" && inside(a.resolveMs) && a.result);
+  const same = inTime.filter((a) => inside(a.resolveMs));
+  const own = rows.filter((r) => r.status === "SCORED" && inside(r.resolved_ms));
+  return live.length > 5 && live.length === same.length && live.length === own.length;
 }
 
 test("boards are those of the independent program, and a participant's backtest has the same digits", async () => {

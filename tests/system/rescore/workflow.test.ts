@@ -6,14 +6,17 @@ import { join } from "node:path";
 import { Client, Connection } from "@temporalio/client";
 import { NativeConnection } from "@temporalio/worker";
 import { sql } from "kysely";
+import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
 import { createRescoreRunActivities, startRescoreWorkflow } from "../../../activities/rescore-runs.ts";
+import { createWindowActivities } from "../../../activities/window.ts";
 import { askAdoption, cancelRescore, insertRescore, type RescoreRow, rescoreById } from "../../../db/rescore.ts";
+import { openWindow } from "../../../db/windows.ts";
 import { rescoreWorkflowId } from "../../../domain/ids.ts";
 import type { RescoreStatus } from "../../../domain/rescore.ts";
 import { workflowBundle } from "../../../workers/bundle.ts";
 import { until } from "../node/harness.ts";
-import { MINUTE_MS, type ScoringWorld, scoringWorld, T0, testCompetition } from "../scoring/world.ts";
+import { HORIZON_MS, MINUTE_MS, type ScoringWorld, scoringWorld, T0, testCompetition } from "../scoring/world.ts";
 import { expectedValue, nextContract, nextScorer, startRescoreWorker } from "./worker.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "almanac-rescore-"));
@@ -166,6 +169,34 @@ describe("a range scored again", () => {
       .where("supersedes", "is not", null)
       .execute();
     expect(superseded).toHaveLength(MINUTES * MODELS.length);
+  }, 120_000);
+
+  test("a window corrects only so much of the past; the next ones do the rest, and the end is the same", async () => {
+    await using it = await world();
+    await work(it);
+    const id = await begin(it);
+    await become(it, id, "ready");
+    await adopt(it, id);
+    await become(it, id, "adopted");
+    const limited = createWindowActivities({
+      ...{ db: it.db, competition: nextContract(), scorer: nextScorer(), log: pino({ level: "silent" }) },
+      scopes: [{ everyMs: MINUTE_MS, resolveAfterMs: HORIZON_MS }],
+      mostCorrected: { windows: 2, scores: 1_000 },
+    });
+    const corrections: number[] = [];
+    for (let k = MINUTES; k < MINUTES + 4; k++) {
+      const span = { startMs: T0 + k * MINUTE_MS, endMs: T0 + (k + 1) * MINUTE_MS };
+      await openWindow(it.db, span.startMs, span.endMs);
+      corrections.push((await limited.buildWindow(span)).snapshots);
+      const { rows } = await sql<{ sums: string; held: string }>`
+        select (select sum(sum) from score_sums where grain = 'window') as sums,
+          (select sum(value::text::numeric) from scores s where window_end is not null) as held`.execute(it.db);
+      expect(rows[0]!.sums, "boards show what windows hold").toBe(rows[0]!.held);
+    }
+    expect(corrections).toEqual([8, 8, 4, 0]);
+    await using fresh = await world(true);
+    for (let k = MINUTES; k < MINUTES + 4; k++) await fresh.build(T0 + k * MINUTE_MS, T0 + (k + 1) * MINUTE_MS);
+    expect(await boardOf(it)).toEqual(await boardOf(fresh));
   }, 120_000);
 
   test("what a checkpoint has sealed stays; where all of it is sealed nothing is adopted, and the job says why", async () => {

@@ -10,6 +10,8 @@ export interface Answer {
   dueMs: number;
   resolveMs: number;
   status: string;
+  /** when the candles began that its model was shown, seconds */
+  shown: number[];
   output: { value: number } | null;
   truth: unknown;
   result: { value: number } | null;
@@ -29,10 +31,11 @@ export async function dump({ db }: TestNode, granularityMs: number): Promise<Dum
   const rows = await db
     .selectFrom("predictions as p")
     .innerJoin("rounds as r", "r.id", "p.round_id")
+    .leftJoin("inputs as i", "i.id", "r.input_id")
     .leftJoin("truths as t", "t.round_id", "r.id")
     .leftJoin("scores as s", (join) => join.onRef("s.prediction_id", "=", "p.id").on("s.current", "=", true))
     .select(["p.model_id", "p.scope_key", "p.status", "p.inference_output_jsonb", "r.due_at", "r.resolve_at"])
-    .select(["r.scope_jsonb", "t.result_jsonb as truth", "s.result_jsonb as result"])
+    .select(["r.scope_jsonb", "i.raw_data_jsonb as input", "t.result_jsonb as truth", "s.result_jsonb as result"])
     .where("r.status", "in", ["SCORED", "UNRESOLVABLE", "MISSED"])
     .execute();
   return {
@@ -48,9 +51,15 @@ export async function dump({ db }: TestNode, granularityMs: number): Promise<Dum
       dueMs: r.due_at.getTime(),
       resolveMs: r.resolve_at.getTime(),
       status: r.status,
+      shown: candlesOf(r.input).map((c) => c.ts),
       output: r.inference_output_jsonb as Answer["output"],
       truth: r.truth,
       result: r.result as Answer["result"],
     })),
   };
 }
+
+const candlesOf = (input: unknown): { ts: number }[] =>
+  Object.entries((input ?? {}) as Record<string, { ts: number }[]>).find(([name]) =>
+    name.startsWith("candles_"),
+  )?.[1] ?? [];
