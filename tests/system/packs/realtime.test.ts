@@ -171,7 +171,6 @@ function expectSameDigits({ records, answers }: Dump, boards: readonly Board[]):
       return [name];
     }),
   );
-  console.log("H10", live.length, inTime.length, compared.length, boards.length);
   expect(compared.length, "windows of momentum without a late record or answer").toBeGreaterThan(0);
   expect(said.summary).toContain("larger is better");
 }
