@@ -27,7 +27,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     statement_timeout: options.statementTimeoutMs ?? 60_000,
     idle_in_transaction_session_timeout: 10_000,
   });
-  pool.on("error", options.onError ?? (() => undefined)); // without a listener a restarted server would end the process
+  const onError = options.onError ?? (() => undefined); // without a listener a restarted server would end the process
+  pool.on("error", onError);
+  pool.on("connect", (client) => client.on("error", onError)); // also while a transaction holds it and is between two statements
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
 }
 

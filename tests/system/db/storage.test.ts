@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { sql } from "kysely";
 import { afterEach, describe, expect, inject, test } from "vitest";
 import { type Database, isMigrated, MigrationError, migrate, openDatabase } from "../../../db/database.ts";
@@ -140,4 +141,17 @@ describe("rounds", () => {
       schedule_jsonb: { prediction_interval_seconds: 5, resolve_horizon_seconds: 20 },
     });
   });
+});
+
+test("a connection that the server ends between two statements of a transaction costs the transaction, not the process", async () => {
+  const db = await fresh("migrated");
+  const other = await fresh("empty");
+  const lost = db.transaction().execute(async (tx) => {
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() pid`.execute(tx);
+    await sql`select pg_terminate_backend(${rows[0]!.pid})`.execute(other);
+    await delay(200); // the news arrives while no statement waits for an answer
+    await sql`select 1`.execute(tx);
+  });
+  await expect(lost).rejects.toThrow();
+  expect((await sql<{ one: number }>`select 1 one`.execute(db)).rows).toEqual([{ one: 1 }]);
 });
