@@ -1,10 +1,10 @@
 import { pino } from "pino";
 import { createRetentionActivities, type RetentionLine, retentionPlan } from "../activities/retention.ts";
 import { loadCompetition } from "../competitions/load.ts";
-import { readConfig } from "../config.ts";
 import { openDatabase } from "../db/database.ts";
 import { loadOptions } from "../workers/load-options.ts";
 import { retentionSettings } from "../workers/retention.ts";
+import { nodeConfig } from "./node-config.ts";
 
 export interface RetentionFlags {
   readonly dryRun?: boolean;
@@ -13,8 +13,7 @@ export interface RetentionFlags {
 
 /** `almanac retention`: one pass after the other until nothing is left to go; `--dry-run` reads only. */
 export async function retentionCommand({ dryRun, json }: RetentionFlags): Promise<void> {
-  const config = readConfig();
-  if (!config.DATABASE_URL) throw new Error("DATABASE_URL is not set. Set it to the node's PostgreSQL.");
+  const config = nodeConfig();
   const { competition } = await loadCompetition(config.COMPETITION, config.FEED_SUBJECTS, loadOptions(config));
   const db = openDatabase({ url: config.DATABASE_URL, application: "almanac retention", maxConnections: 3 });
   const deps = { db, settings: retentionSettings(config, competition), log: pino({ level: "silent" }) };

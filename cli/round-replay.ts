@@ -2,18 +2,17 @@ import { pino } from "pino";
 import type { Part } from "../activities/replay-part.ts";
 import { type RoundReplay, replayRound } from "../activities/round-replay.ts";
 import { loadCompetition } from "../competitions/load.ts";
-import { readConfig } from "../config.ts";
 import { openDatabase } from "../db/database.ts";
 import { pythonHostOf } from "../workers/competition.ts";
 import { loadOptions } from "../workers/load-options.ts";
 import { replayDeps } from "../workers/round-replay.ts";
+import { nodeConfig } from "./node-config.ts";
 
 const DIFFERS = 1;
 
 /** `almanac round replay <id>`: exit code 1 where something differs from what is stored, or there is no such round. */
 export async function replayRoundCommand(id: string, { json }: { readonly json?: boolean }): Promise<void> {
-  const config = readConfig();
-  if (!config.DATABASE_URL) throw new Error("DATABASE_URL is not set. Set it to the node's PostgreSQL.");
+  const config = nodeConfig();
   await using python = pythonHostOf(config, pino({ level: "silent" }));
   const competition = await loadCompetition(config.COMPETITION, config.FEED_SUBJECTS, {
     ...loadOptions(config),

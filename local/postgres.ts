@@ -101,6 +101,18 @@ export function runningPostmaster(dataDir: string): Identity | undefined {
   return undefined;
 }
 
+/** URL of the cluster below `dir` where its server runs; a command finds the node of this machine by it. */
+export function runningDatabaseUrl(dir: string): string | undefined {
+  if (!existsSync(join(dir, "postgres-password"))) return undefined;
+  const programs = findPostgres();
+  const dataDir = dataFolder(dir, programs.account);
+  if (!runningPostmaster(dataDir)) return undefined;
+  const port = Number(readFileSync(join(dataDir, "postmaster.pid"), "utf8").split("\n")[PORT_LINE]);
+  return databaseUrl({ programs, dataDir, password: passwordIn(dir) }, port);
+}
+/** of postmaster.pid, from 0 */
+const PORT_LINE = 3;
+
 /** Connects, runs, and closes. */
 export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({
