@@ -48,6 +48,8 @@ export interface PythHistory {
   settledCandles(feed: PriceFeed, stepMs: number, range: Range): Promise<Bar[]>;
 }
 
+const bySlot = (a: PythUpdate, b: PythUpdate): number => a.atMs - b.atMs || (a.slot ?? 0) - (b.slot ?? 0);
+
 export function pythHistory(options: PythHistoryOptions): PythHistory {
   const { benchmarks, clock, report, retryMs } = options;
 
@@ -70,40 +72,44 @@ export function pythHistory(options: PythHistoryOptions): PythHistory {
         if (!read.success) report(unreadable(path, part, read.error));
         return read.success && read.data.id === feed.id ? [read.data] : [];
       })
-      .sort((a, b) => a.atMs - b.atMs || (a.slot ?? 0) - (b.slot ?? 0));
+      .sort(bySlot);
   }
 
-  async function ticks(feed: PriceFeed, { startMs, endMs, limit, signal }: Range): Promise<PythUpdate[]> {
+  /**
+   * Each request begins at the last update that was found, so that every two neighbours stand in one answer: a history that grows while it
+   * is read, or whose servers lag differently, leaves no hole between two answers.
+   */
+  async function ticks(
+    feed: PriceFeed,
+    range: Range,
+    isEnough: (found: readonly PythUpdate[]) => boolean = ({ length }) => length >= range.limit,
+  ): Promise<PythUpdate[]> {
+    const { startMs, endMs, signal } = range;
     const untilS = Math.ceil(Math.min(endMs, clock.now()) / SECOND_MS);
-    const found: PythUpdate[] = [];
-    for (let fromS = Math.floor(startMs / SECOND_MS); fromS < untilS && found.length < limit; ) {
+    const found = new Map<string, PythUpdate>();
+    const inOrder = () => [...found.values()].sort(bySlot);
+    for (let fromS = Math.floor(startMs / SECOND_MS); fromS < untilS && !isEnough(inOrder()); ) {
       const span = Math.min(SPAN_SECONDS, untilS - fromS);
-      const [first, last] = [fromS * SECOND_MS, (fromS + span) * SECOND_MS];
+      const untilMs = Math.min((fromS + span) * SECOND_MS, endMs);
       const part = await again(() => updatesOf(feed, fromS, span, signal), signal);
-      found.push(...part.filter(({ atMs }) => atMs >= Math.max(first, startMs) && atMs < Math.min(last, endMs)));
-      fromS += span;
+      for (const update of part)
+        if (update.atMs >= startMs && update.atMs < untilMs) found.set(`${update.atMs}/${update.slot ?? ""}`, update);
+      const lastS = Math.floor((part.findLast(({ atMs }) => atMs < untilMs)?.atMs ?? 0) / SECOND_MS);
+      fromS = lastS > fromS && fromS + span < untilS ? lastS : fromS + span;
     }
-    return found;
+    return inOrder();
   }
 
-  /** Candles of odd lengths are made of updates, a stretch of whole candles at a time. */
+  /** Candles of odd lengths are made of updates. */
   async function candlesOfTicks(feed: PriceFeed, stepMs: number, range: Range): Promise<Stretch> {
-    const { startMs, endMs, limit, signal } = range;
-    const strideMs = Math.max(stepMs, Math.floor((SPAN_SECONDS * SECOND_MS) / stepMs) * stepMs);
-    const bars: Bar[] = [];
-    let reachMs = Number.NEGATIVE_INFINITY;
-    // one candle more than asked for shows that the last one is whole
-    for (let fromMs = startMs; fromMs < endMs && bars.length <= limit; fromMs += strideMs) {
-      const untilMs = Math.min(fromMs + strideMs, endMs);
-      const updates = await ticks(feed, { startMs: fromMs, endMs: untilMs, limit: Number.POSITIVE_INFINITY, signal });
-      const folded = foldCandles(
-        updates.map(({ atMs, price }) => barOf(atMs, price)),
+    const fold = (all: readonly PythUpdate[]): Bar[] =>
+      foldCandles(
+        all.map(({ atMs, price }) => barOf(atMs, price)),
         stepMs,
       );
-      bars.push(...folded);
-      reachMs = updates.at(-1)?.atMs ?? reachMs;
-    }
-    return { bars, reachMs };
+    // one candle more than asked for shows that the last one is whole
+    const found = await ticks(feed, range, (all) => fold(all).length > range.limit);
+    return { bars: fold(found), reachMs: found.at(-1)?.atMs ?? Number.NEGATIVE_INFINITY };
   }
 
   async function barsOf(feed: PriceFeed, minutes: number, fromMs: number, untilMs: number, signal?: AbortSignal) {
@@ -170,7 +176,7 @@ export function pythHistory(options: PythHistoryOptions): PythHistory {
   const isOld = (endMs: number): boolean => endMs < clock.now() - LAG_MS;
 
   return {
-    ticks,
+    ticks: (feed, range) => ticks(feed, range),
     candles: async (feed, stepMs, range) => (await stretch(feed, stepMs, range, Number.NEGATIVE_INFINITY)).bars,
     settledTicks: async (feed, range) => {
       const { endMs, limit } = range;
