@@ -78,14 +78,15 @@ test("top 1 and everybody each third round: counted by due time, so a restart ch
 test("a list: only its models have rows; the others follow the market; one that knows only feed_update is understood", async () => {
   const env = { COMPETITION, CALLEES: JSON.stringify({ kind: "list", models: ["older", "nobody"] }) };
   await using node = await startNode({ models: { older: OLDER, steady: "steady" }, env });
-  await until("five rounds are collected", 60_000, async () => (await collected(node)).length >= 5);
+  const answers = async () => (await collected(node)).filter((round) => round.counts?.answered === 1);
+  await until("it has answered five rounds", 60_000, async () => (await answers()).length >= 5);
   const rounds = await collected(node);
   for (const round of rounds) {
     expect(round.callees).toEqual(["older", "nobody"]);
     expect(round.rows.map((row) => row.model_id)).toEqual(["older"]);
-    expect(round.counts).toMatchObject({ called: 1, answered: 1, absent: 0 });
+    expect(round.counts).toMatchObject({ called: 1, absent: 0 });
   }
-  const ticks = rounds.map((round) => Number(round.rows[0]!.output?.value));
+  const ticks = (await answers()).map((round) => Number(round.rows[0]!.output?.value));
   expect(ticks[0]).toBeGreaterThan(0);
   expect(
     ticks.every((n, i) => i === 0 || n > ticks[i - 1]!),
