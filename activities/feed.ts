@@ -1,8 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Feed } from "../feeds/feed.ts";
 import { createIntake, type IntakeDeps, subscriptionOf } from "./feed-intake.ts";
+import type { OpenCandles } from "./open-candles.ts";
 
-export type IngestionDeps = IntakeDeps;
+export interface IngestionDeps extends IntakeDeps {
+  /** absent: the feed shows no candle before it is closed */
+  openCandles?: OpenCandles;
+}
 
 const RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
@@ -22,6 +26,7 @@ export async function ingest(deps: IngestionDeps, signal: AbortSignal): Promise<
   await forever(intake.begin);
   await Promise.all([
     routine(deps, intake.routine, signal),
+    ...(deps.openCandles ? [routine(deps, deps.openCandles.flush, signal)] : []),
     listen(deps, (r) => forever(() => intake.take(r)), signal),
   ]);
   await deps.quality.flush();

@@ -3,6 +3,7 @@ import type { Database } from "../db/database.ts";
 import { qualityCounts } from "../db/feed-quality.ts";
 import { type FeedSummary, feedWatermarks, type GapSummary, gapSummaries } from "../db/feed-reports.ts";
 import type { Dimension } from "../db/feeds.ts";
+import { type OpenCandleRow, openCandles } from "../db/open-candles.ts";
 import { granularityMs } from "../domain/granularity.ts";
 import { toIso, toIsoOrNull } from "./contract/common.ts";
 import type { feedQualityRow } from "./contract/feeds.ts";
@@ -20,15 +21,17 @@ const dimensionOf = ({ source, subject, kind, granularity }: Dimension): Dimensi
 /** Every stream of which anything is known: records, gaps or counts, those of a source that never answered included. */
 export async function feedQuality(db: Database, hours: number, nowMs: number): Promise<FeedQualityRow[]> {
   const since = new Date(nowMs - hours * HOUR_MS);
-  const [marks, gaps, counts] = await Promise.all([
+  const [marks, gaps, counts, open] = await Promise.all([
     feedWatermarks(db),
     gapSummaries(db, since),
     qualityCounts(db, since.getTime()),
+    openCandles(db),
   ]);
   const streams = new Map([...marks, ...gaps, ...counts].map((d) => [keyOf(d), dimensionOf(d)]));
   return [...streams].map(([key, stream]) => ({
     ...stream,
     ...ageOf(stream, marks.find((m) => keyOf(m) === key)?.last_event_ts, nowMs),
+    open_candle: openCandleOf(open.find((c) => keyOf(c) === key)),
     gaps: gapsOf(gaps.find((g) => keyOf(g) === key)),
     events: counts
       .filter((c) => keyOf(c) === key)
@@ -47,6 +50,11 @@ function ageOf({ kind, granularity }: Dimension, watermark: FeedSummary["waterma
     watermark_ts: toIsoOrNull(watermark),
   };
 }
+
+const openCandleOf = (candle: OpenCandleRow | undefined): FeedQualityRow["open_candle"] =>
+  candle
+    ? { open: true, ts_event: toIso(candle.ts_event), updated_at: toIso(candle.updated_at), values: candle.values }
+    : null;
 
 const gapsOf = (gaps: GapSummary | undefined): FeedQualityRow["gaps"] => ({
   open: gaps?.open ?? 0,

@@ -14,6 +14,7 @@ import {
 } from "./binance-messages.ts";
 import { type Delivery, delivery } from "./delivery.ts";
 import type { FeedRecord, FeedSink } from "./feed.ts";
+import { markOpen } from "./open-candle.ts";
 import { keepConnected } from "./reconnect.ts";
 import { excerpt, unreadable } from "./report.ts";
 import { openSocket } from "./socket.ts";
@@ -107,11 +108,15 @@ const readTrades = ({ labelsOf }: Stream): Read =>
   parsed(tradeEvent, (subject, event) => [tradeRecord(labelsOf(subject), event)]);
 
 const READERS: Readonly<Record<string, (stream: Stream) => Read>> = {
-  candle: ({ labelsOf, interval, stepMs }) =>
+  candle: ({ labelsOf, interval, stepMs, binance }) =>
     parsed(
       klineEvent.refine(({ k }) => k.interval === interval && k.startMs % stepMs === 0, "another interval"),
-      // an open candle changes with every trade: only the closed one is a record
-      (subject, { k }) => (k.closed ? [candleRecord(labelsOf(subject), k.startMs, k.values)] : []),
+      (subject, { k }) => {
+        const candle = candleRecord(labelsOf(subject), k.startMs, k.values);
+        if (k.closed) return [candle];
+        binance.onOpen?.(markOpen(candle));
+        return [];
+      },
     ),
   trade: readTrades,
   tick: readTrades,

@@ -5,6 +5,7 @@ import { listenTo } from "./binance-stream.ts";
 import { type SourceClock, sourceClock } from "./clock.ts";
 import { type Feed, type FeedObserver, FeedSettingError, type Subscription } from "./feed.ts";
 import { type HttpSource, httpSource, SourceError } from "./http.ts";
+import type { OpenCandleObserver } from "./open-candle.ts";
 import { type FeedOptions, type Patience, patienceOf, positiveOption, urlOption } from "./options.ts";
 import { type Report, reporter } from "./report.ts";
 
@@ -24,6 +25,7 @@ interface Binance {
   futuresStreamUrl: string;
   patience: Patience;
   report: Report;
+  onOpen: OpenCandleObserver | undefined;
   clock: SourceClock;
   http: HttpSource;
   history: BinanceHistory;
@@ -35,8 +37,8 @@ interface Binance {
  * Binance's public market data: closed candles (1s to 1d), aggregate trades, order book and funding, streamed; candles and trades
  * have a history. Options: docs/feeds.md.
  */
-export function openBinance(options: FeedOptions, onEvent?: FeedObserver): Feed {
-  const binance = parts(options, reporter(SOURCE, onEvent));
+export function openBinance(options: FeedOptions, onEvent?: FeedObserver, onOpen?: OpenCandleObserver): Feed {
+  const binance = { ...parts(options, reporter(SOURCE, onEvent)), onOpen };
   let listed: Promise<string[]> | undefined;
   const symbols = (signal?: AbortSignal): Promise<string[]> => {
     listed ??= tradedSymbols(binance.http, signal).catch((error: unknown) => {
@@ -80,7 +82,7 @@ export function openBinance(options: FeedOptions, onEvent?: FeedObserver): Feed 
   };
 }
 
-function parts(options: FeedOptions, report: Report): Binance {
+function parts(options: FeedOptions, report: Report): Omit<Binance, "onOpen"> {
   const patience = patienceOf(options);
   const clock = sourceClock(report);
   const http = httpSource({

@@ -53,6 +53,8 @@ export interface CandleBuilder {
   add(tick: Tick): Arrival | undefined;
   /** the candle that ended at or before this instant of the source's time, though no tick shows it, if it is whole */
   endAt(sourceMs: number): Arrival | undefined;
+  /** the open candle as far as it is known; undefined: none has begun */
+  current(): FeedRecord | undefined;
   /** a tick may have been missed: the open candle cannot be vouched for, and is left to the source's history */
   doubt(): void;
 }
@@ -110,6 +112,7 @@ export function candleBuilder(
       return ended;
     },
     endAt: (sourceMs) => (open && sourceMs >= open.candle.atMs + stepMs ? end() : undefined),
+    current: () => open && toRecord(open.candle),
     doubt: () => {
       if (open) open.whole = false;
     },

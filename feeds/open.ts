@@ -1,5 +1,6 @@
 import { openBinance } from "./binance.ts";
 import { type Feed, type FeedObserver, FeedSettingError } from "./feed.ts";
+import type { OpenCandleObserver } from "./open-candle.ts";
 import type { FeedOptions } from "./options.ts";
 import { openPyth } from "./pyth.ts";
 import { createReplayFeed } from "./replay.ts";
@@ -14,6 +15,8 @@ export interface FeedSettings {
   options: FeedOptions;
   /** told of reconnects, gaps, duplicates and whatever else says how good the source is */
   onEvent?: FeedObserver;
+  /** told of open candles, at each change; must not throw. Only closed ones go to the sink */
+  onOpen?: OpenCandleObserver;
 }
 
 /** FEED_OPT_file (CSV, parquet or a folder of them; absent: the packaged S&P 500), FEED_OPT_speed, FEED_OPT_spacing=even|recorded, FEED_OPT_subject. */
@@ -30,8 +33,8 @@ async function openReplay({ subjects, kind, options }: FeedSettings): Promise<Fe
 }
 
 const SOURCES: Readonly<Record<string, (settings: FeedSettings) => Feed | Promise<Feed>>> = {
-  pyth: ({ options, onEvent }) => openPyth(options, onEvent),
-  binance: ({ options, onEvent }) => openBinance(options, onEvent),
+  pyth: ({ options, onEvent, onOpen }) => openPyth(options, onEvent, onOpen),
+  binance: ({ options, onEvent, onOpen }) => openBinance(options, onEvent, onOpen),
   replay: openReplay,
   synthetic: ({ options, subjects }) => openSynthetic(options, subjects),
 };

@@ -3,6 +3,7 @@ import { type Bar, type CandleBuilder, candleBuilder } from "./candles.ts";
 import { type Arrival, type Delivery, delivery, type GapHistory } from "./delivery.ts";
 import { openEventStream } from "./event-stream.ts";
 import type { FeedRecord, FeedSink } from "./feed.ts";
+import { markOpen } from "./open-candle.ts";
 import type { Pyth, PythStream } from "./pyth.ts";
 import { type PythUpdate, priceUpdate, updates } from "./pyth-messages.ts";
 import { candleRecord, tickRecord } from "./pyth-records.ts";
@@ -131,6 +132,8 @@ function candleReading({ pyth, subjects, labelsOf, stepMs }: PythStream): Readin
         return [];
       }
       const ended = builder.add(update);
+      const open = pyth.onOpen && builder.current();
+      if (open) pyth.onOpen?.(markOpen(open));
       return ended ? [ended] : [];
     },
     ended: (heardMs) => {

@@ -2,6 +2,7 @@ import { granularityMs } from "../domain/granularity.ts";
 import { type SourceClock, sourceClock } from "./clock.ts";
 import { type Feed, type FeedObserver, type FeedRecord, FeedSettingError, type Subscription } from "./feed.ts";
 import { httpSource } from "./http.ts";
+import type { OpenCandleObserver } from "./open-candle.ts";
 import { type FeedOptions, type Patience, patienceOf, positiveOption, urlOption } from "./options.ts";
 import { type PythHistory, pythHistory } from "./pyth-history.ts";
 import { candleRecord, tickRecord } from "./pyth-records.ts";
@@ -20,6 +21,7 @@ export interface Pyth {
   /** a candle after whose end nothing comes is given out so much later, ms */
   graceMs: number;
   report: Report;
+  onOpen: OpenCandleObserver | undefined;
   clock: SourceClock;
   symbols: PythSymbols;
   history: PythHistory;
@@ -35,8 +37,8 @@ export interface PythStream extends Subscription {
 }
 
 /** Pyth's prices: updates streamed by Hermes, candles made of them, history from the Benchmarks API. Options: docs/feeds.md. */
-export function openPyth(options: FeedOptions, onEvent?: FeedObserver): Feed {
-  const pyth = parts(options, reporter(SOURCE, onEvent));
+export function openPyth(options: FeedOptions, onEvent?: FeedObserver, onOpen?: OpenCandleObserver): Feed {
+  const pyth = { ...parts(options, reporter(SOURCE, onEvent)), onOpen };
   return {
     source: SOURCE,
     listSubjects: async () => (await pyth.symbols.all()).map(({ symbol }) => symbol),
@@ -60,7 +62,7 @@ export function openPyth(options: FeedOptions, onEvent?: FeedObserver): Feed {
   };
 }
 
-function parts(options: FeedOptions, report: Report): Pyth {
+function parts(options: FeedOptions, report: Report): Omit<Pyth, "onOpen"> {
   const patience = patienceOf(options);
   const clock = sourceClock(report);
   const headers = options.api_key ? { authorization: `Bearer ${options.api_key}` } : {};

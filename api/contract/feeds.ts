@@ -20,6 +20,10 @@ export const feedQualityRow = z.object({
   state: z.enum(["live", "late", "stale", "empty"]),
   age_seconds: z.number().nullable(),
   watermark_ts: isoTime.nullable(),
+  /** the candle that is not closed yet, as it stands; null: the source shows none */
+  open_candle: z
+    .object({ open: z.literal(true), ts_event: isoTime, updated_at: isoTime, values: jsonObject })
+    .nullable(),
   gaps: z.object({
     open: z.number().int(),
     filled: z.number().int(),

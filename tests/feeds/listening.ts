@@ -1,5 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Feed, FeedEvent, FeedEventKind, FeedRecord, Subscription } from "../../feeds/feed.ts";
+import { afterEach, beforeEach } from "vitest";
+import type { Feed, FeedEvent, FeedEventKind, FeedObserver, FeedRecord, Subscription } from "../../feeds/feed.ts";
+import type { OpenCandleObserver } from "../../feeds/open-candle.ts";
+import type { FeedOptions } from "../../feeds/options.ts";
 
 /** So little patience that a test takes seconds. */
 export const IMPATIENT = {
@@ -12,6 +15,8 @@ export const IMPATIENT = {
 
 export interface Listening {
   records: FeedRecord[];
+  /** open candles as they were told, in order */
+  open: FeedRecord[];
   events: FeedEvent[];
   of(kind: FeedEventKind): FeedEvent[];
   /** waits until it holds; throws after ten seconds, or `withinMs`, with what was seen and what `seen` says */
@@ -19,16 +24,22 @@ export interface Listening {
   stop(): Promise<void>;
 }
 
-export function listening(
-  open: (onEvent: (event: FeedEvent) => void) => Feed,
+type Open = (onEvent?: FeedObserver, onOpen?: OpenCandleObserver) => Feed;
+
+function listening(
+  open: Open,
   subscription: Subscription,
   onBatch: () => Promise<void> = async () => undefined,
 ): Listening {
   const records: FeedRecord[] = [];
   const events: FeedEvent[] = [];
+  const candles: FeedRecord[] = [];
   const stop = new AbortController();
   let failure: unknown;
-  const running = open((event) => events.push(event))
+  const running = open(
+    (event) => events.push(event),
+    (candle) => candles.push(candle),
+  )
     .listen(
       subscription,
       async (batch) => {
@@ -43,6 +54,7 @@ export function listening(
   return {
     records,
     events,
+    open: candles,
     of: (kind) => events.filter((event) => event.kind === kind),
     until: async (what, holds, withinMs = 10_000, seen = () => "") => {
       const deadline = performance.now() + withinMs;
@@ -69,4 +81,39 @@ export function missing(numbers: readonly number[]): string {
   const holes: number[] = [];
   for (let i = first; i <= last; i++) if (!there.has(i)) holes.push(i);
   return holes.length === 0 ? "" : `${holes.length} from ${holes[0]} to ${holes.at(-1)} of ${first} to ${last}`;
+}
+
+interface Double {
+  options: FeedOptions;
+  close(): Promise<void>;
+}
+
+/** Each test of the file has a server of its own; its listeners are stopped after it. */
+export function underTest<Server extends Double>(
+  start: () => Promise<Server>,
+  openFeed: (options: FeedOptions, onEvent?: FeedObserver, onOpen?: OpenCandleObserver) => Feed,
+) {
+  let server: Server;
+  const open: Listening[] = [];
+  beforeEach(async () => {
+    server = await start();
+  });
+  afterEach(async () => {
+    const stopping = open.splice(0).map((one) => one.stop());
+    await Promise.all(stopping);
+    await server.close();
+  });
+  const feed = (onEvent?: FeedObserver, more: FeedOptions = {}, onOpen?: OpenCandleObserver): Feed =>
+    openFeed({ ...server.options, ...IMPATIENT, ...more }, onEvent, onOpen);
+  return {
+    get server(): Server {
+      return server;
+    },
+    feed,
+    listen(subscription: Subscription, more: FeedOptions = {}, onBatch?: () => Promise<void>): Listening {
+      const feeding = listening((onEvent, onOpen) => feed(onEvent, more, onOpen), subscription, onBatch);
+      open.push(feeding);
+      return feeding;
+    },
+  };
 }

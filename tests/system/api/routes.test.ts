@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import {
   checkpointPayload,
@@ -18,28 +18,12 @@ import { predictionRow } from "../../../api/contract/predictions.ts";
 import { leaderboardColumn, metricsWidget, reportSchema } from "../../../api/contract/report-schema.ts";
 import { roundList, roundView } from "../../../api/contract/rounds.ts";
 import { snapshotRow } from "../../../api/contract/snapshots.ts";
-import type { App } from "../../../api/deps.ts";
-import { leaderboardCache } from "../../../api/leaderboard-cache.ts";
-import { MODELS, SCOPE_KEY, type Seeded, seed } from "./seed.ts";
-import { type Fresh, freshDatabase, serverOn } from "./world.ts";
+import { MODELS, SCOPE_KEY } from "./seed-models.ts";
+import { seededNode } from "./seeded-node.ts";
 
 const ROUNDS = 60;
-let [fresh, app, seeded]: [Fresh, App, Seeded] = [] as never;
-
-beforeAll(async () => {
-  fresh = await freshDatabase(inject("postgresUrl"));
-  // 3.5 s into a scoring window: what is due and what is late must not depend on when the suite happens to start.
-  const nowMs = Math.floor(Date.now() / 10_000) * 10_000 - 6_500;
-  seeded = await seed(fresh.db, { nowMs, rounds: ROUNDS });
-  app = await serverOn(fresh.db, seeded.nowMs);
-});
-afterAll(async () => {
-  await app?.close();
-  await fresh?.[Symbol.asyncDispose]();
-});
-
-const get = (url: string, headers: Record<string, string> = {}) => app.inject({ url, headers });
-const json = async (url: string) => (await get(url)).json();
+const node = seededNode(ROUNDS);
+const { get, json } = node;
 /** An answer has what its schema says and nothing else; loose rows may hold more. */
 const shaped = (schema: z.ZodType, body: unknown) => expect(schema.parse(body)).toEqual(body);
 
@@ -78,7 +62,7 @@ describe("every route answers in its shape", () => {
   });
 
   it("one checkpoint in all its forms", async () => {
-    const id = seeded.checkpointIds[0]!;
+    const id = node.seeded.checkpointIds[0]!;
     shaped(checkpointRow, await json(`/reports/checkpoints/${id}`));
     shaped(checkpointPayload, await json(`/reports/checkpoints/${id}/payload`));
     shaped(emission, await json(`/reports/checkpoints/${id}/emission`));
@@ -86,7 +70,7 @@ describe("every route answers in its shape", () => {
   });
 
   it("one round, its id percent-encoded, with predictions, truth and scores", async () => {
-    const id = seeded.roundIds[5]!;
+    const id = node.seeded.roundIds[5]!;
     const round = await json(`/v1/rounds/${encodeURIComponent(id)}`);
     shaped(roundView, round);
     expect(round).toMatchObject({ id, status: "SCORED", counts: { called: 4, answered: 4 } });
@@ -217,10 +201,10 @@ describe("lists are bounded and filtered", () => {
 
   it("rounds by status and scope", async () => {
     expect((await json("/v1/rounds?status=MISSED")).data).toMatchObject([
-      { id: seeded.roundIds[3], reason: "the feed had no data at the due time" },
+      { id: node.seeded.roundIds[3], reason: "the feed had no data at the due time" },
     ]);
     expect((await json(`/v1/rounds?scope_key=${SCOPE_KEY}&limit=2`)).data.map((r: { id: string }) => r.id)).toEqual(
-      seeded.roundIds.slice(-2).reverse(),
+      node.seeded.roundIds.slice(-2).reverse(),
     );
   });
 });
@@ -275,85 +259,15 @@ describe("what cannot be answered is said clearly", () => {
 
   it("a body that would reach a prototype is refused", async () => {
     const post = (payload: string) =>
-      app.inject({ method: "POST", url: "/reports/models", headers: { "content-type": "application/json" }, payload });
+      node.app.inject({
+        method: "POST",
+        url: "/reports/models",
+        headers: { "content-type": "application/json" },
+        payload,
+      });
     for (const body of ['{"__proto__":{"polluted":1}}', '{"constructor":{"prototype":{"polluted":1}}}', "{"])
       expect((await post(body)).statusCode, body).toBe(400);
     expect(({} as { polluted?: number }).polluted).toBeUndefined();
-  });
-});
-
-describe("leaderboard", () => {
-  it("is answered with 304 to who has it", async () => {
-    const first = await get("/reports/leaderboard");
-    const etag = String(first.headers.etag);
-    expect(etag).toMatch(/^"[\w-]{22}"$/);
-    const again = await get("/reports/leaderboard", { "if-none-match": `"other", W/${etag}` });
-    expect([again.statusCode, again.body]).toEqual([304, ""]);
-    expect((await get("/reports/leaderboard", { "if-none-match": '"other"' })).statusCode).toBe(200);
-  });
-
-  it("is made once per scoring window, and anew after the next one", async () => {
-    await using own = await freshDatabase(inject("postgresUrl"));
-    await seed(own.db, { nowMs: seeded.nowMs, rounds: 5 });
-    let [clock, made] = [0, 0];
-    const cached = leaderboardCache(own.db, () => clock);
-    const end = async () =>
-      JSON.parse((await cached("test", (board) => ({ end: board?.window_end, made: ++made }))).body);
-    const first = await end();
-    clock += 1_000;
-    expect(await end()).toEqual(first);
-    const next = new Date(Date.parse(first.end) + 60_000);
-    await own.db.insertInto("leaderboards").values({ id: "next", window_end: next, entries_jsonb: "[]" }).execute();
-    clock += 1_000;
-    expect(await end()).toEqual({ end: next.toISOString(), made: 2 });
-  });
-
-  it("says how much of each window is covered, and who missed", async () => {
-    const board = await json("/v1/leaderboard");
-    expect(board.data[3]).toMatchObject({
-      model_name: "slow-thinker",
-      missed: 5,
-      windows: { score_recent: { hours: 24, partial: true } },
-    });
-  });
-});
-
-describe("checkpoints", () => {
-  it("show who is paid, to where", async () => {
-    const view = await json("/v1/checkpoints/latest");
-    expect(view).toMatchObject({
-      id: seeded.checkpointIds[1],
-      status: "PAID",
-      phase: "PAID",
-      workflow_id: expect.stringMatching(/^checkpoint\/starter-challenge\/\d+$/),
-    });
-    expect(view.emission[0]).toMatchObject({
-      cruncher_name: "alice",
-      cruncher_index: 0,
-      frac64: "550000000",
-      models: ["momentum", "slow-thinker"],
-    });
-    const sum = view.emission.reduce((total: bigint, share: { frac64: string }) => total + BigInt(share.frac64), 0n);
-    expect(sum).toBe(1_000_000_000n);
-  });
-
-  it("show every step in order, the second attempt as such", async () => {
-    const { data } = await json("/v1/checkpoints/latest/transitions");
-    expect(data.map((s: { to_phase: string; chain_attempt: number }) => `${s.to_phase} ${s.chain_attempt}`)).toEqual([
-      "SEALED 1",
-      "AWAITING_APPROVAL 1",
-      "PLANNED 1",
-      "SIGNED 1",
-      "SENT 1",
-      "PLANNED 2",
-      "SIGNED 2",
-      "SENT 2",
-      "SEEN 2",
-      "FINAL 2",
-      "CLAIMABLE 2",
-      "PAYING 2",
-      "PAID 2",
-    ]);
   });
 });
 
@@ -364,7 +278,7 @@ it("the overview counts what is there", async () => {
     predict: { models_running: 4, rounds_per_minute: 12, predictions_per_minute: 48 },
     score: { due: 0, late: 0 },
     snapshot: { scores: 48, open_windows: 1 },
-    checkpoint: { latest: { id: seeded.checkpointIds[1], phase: "PAID" } },
+    checkpoint: { latest: { id: node.seeded.checkpointIds[1], phase: "PAID" } },
     rounds_last_hour: { MISSED: 1 },
   });
   expect(o.latency.p50_ms).toBeGreaterThan(5);

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import type { App } from "../../../api/deps.ts";
 import { migrate, openDatabase } from "../../../db/database.ts";
 import { fragilePostgres } from "../node/servers.ts";
-import { SCOPE_KEY, type Seeded, seed } from "./seed.ts";
+import { type Seeded, seed } from "./seed.ts";
+import { SCOPE_KEY } from "./seed-models.ts";
 import { type Fresh, freshDatabase, serverOn } from "./world.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";

@@ -6,7 +6,7 @@ import { buildServer } from "../../../api/server.ts";
 import { loadCompetition } from "../../../competitions/load.ts";
 import { type Database, migrate, openDatabase } from "../../../db/database.ts";
 import { createTestDatabase } from "../../../local/test-postgres.ts";
-import { CRUNCH, WINDOW_MS } from "./seed.ts";
+import { CRUNCH, WINDOW_MS } from "./seed-models.ts";
 
 const COMPETITION = resolve(import.meta.dirname, "../../../competitions/realtime/competition.ts");
 export const ANCHOR_MS = Date.parse("2026-01-05T00:00:00Z");

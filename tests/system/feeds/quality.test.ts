@@ -1,9 +1,12 @@
+import { sql } from "kysely";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
+import { createOpenCandles } from "../../../activities/open-candles.ts";
 import { feedQualityRow, feedRow } from "../../../api/contract/feeds.ts";
 import type { App } from "../../../api/deps.ts";
+import { markOpen } from "../../../feeds/open-candle.ts";
 import { serverOn } from "../api/world.ts";
-import { at, candle, candles, doubleFeed, freshDatabase, ingestion, NOW, streamOf, T0 } from "./world.ts";
+import { at, candle, candles, doubleFeed, freshDatabase, ingestion, log, NOW, streamOf, T0 } from "./world.ts";
 
 let world: Awaited<ReturnType<typeof freshDatabase>>;
 let app: App;
@@ -61,6 +64,28 @@ test("quality per stream: age, gaps with their spans, counts with what was seen 
   expect(rows[1]).toMatchObject({ age_seconds: null, watermark_ts: null, gaps: { open: 1 }, events: [] });
   const feeds = z.array(feedRow).parse(await get("/reports/feeds"));
   expect(feeds).toMatchObject([{ subject: "A", record_count: 16, newest_ts: new Date(at(30)).toISOString() }]);
+});
+
+test("an open candle is shown until it is closed, marked as open, and is no record", async () => {
+  const stream = streamOf("OPEN");
+  const { intake } = ingestion(world.db, stream);
+  const open = createOpenCandles({ db: world.db, log });
+  const shown = async () => {
+    await open.flush();
+    const rows = z.array(feedQualityRow).parse(await get("/reports/feeds/quality"));
+    return rows.find((row) => row.subject === "OPEN")?.open_candle;
+  };
+  await intake.take([candle(stream, 0)]);
+  expect(await shown()).toBeNull();
+  open.observe(markOpen(candle(stream, 1, { values: { close: 7 } })));
+  open.observe(markOpen(candle(stream, 1, { values: { close: 8 } })));
+  expect(await shown()).toMatchObject({ open: true, ts_event: new Date(at(1)).toISOString(), values: { close: 8 } });
+  const { rows } = await sql<{ n: number }>`select count(*)::int as n from feed_records where subject = 'OPEN'`.execute(
+    world.db,
+  );
+  expect(rows[0]!.n).toBe(1);
+  await intake.take([candle(stream, 1)]);
+  expect(await shown()).toBeNull();
 });
 
 test("a wrong number of hours is refused", async () => {

@@ -17,6 +17,7 @@ import type { RescoreStatus } from "../../../domain/rescore.ts";
 import { workflowBundle } from "../../../workers/bundle.ts";
 import { until } from "../node/harness.ts";
 import { HORIZON_MS, MINUTE_MS, type ScoringWorld, scoringWorld, T0, testCompetition } from "../scoring/world.ts";
+import { boardOf, scoresBy } from "./rows.ts";
 import { expectedValue, nextContract, nextScorer, startRescoreWorker } from "./worker.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "almanac-rescore-"));
@@ -92,19 +93,6 @@ async function adopt(of: ScoringWorld, id: string): Promise<void> {
   await startRescoreWorkflow(client, { competition: queue, id });
 }
 const dueOf = (i: number): number => T0 + i * EVERY_MS;
-const scoresBy = async (of: ScoringWorld, hash: string) =>
-  of.db
-    .selectFrom("scores")
-    .selectAll()
-    .where("scorer_hash", "=", hash)
-    .orderBy("due_at")
-    .orderBy("model_id")
-    .execute();
-const boardOf = async (of: ScoringWorld) =>
-  (await of.board()).map(({ model_id, rank, score, by_scope, prediction_count, missed }) => ({
-    ...{ model_id, rank, score, by_scope, prediction_count, missed },
-  }));
-
 describe("a range scored again", () => {
   test("stands beside what counts, with a diff; adopted, the board is what it would be had that scorer been there from the start", async () => {
     await using it = await world();
@@ -319,7 +307,7 @@ describe("people and faults", () => {
       address: inject("temporalAddress"),
       codePath,
       competition: queue,
-      pauseMs: 150,
+      pauseMs: 500, // slow enough that three kills fit in, on a busy machine too
       pageRounds: 1,
     };
     let last = 0;

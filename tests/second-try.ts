@@ -1,0 +1,11 @@
+import type { Reporter, TestModule } from "vitest/node";
+
+/** Names the tests that passed only at the second try, so that none is hidden: each is a defect to look into. */
+export class SecondTries implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    for (const module of modules)
+      for (const test of module.children.allTests("passed"))
+        if (test.diagnostic()?.flaky)
+          console.log(`passed at the second try: ${module.relativeModuleId} > ${test.fullName}`);
+  }
+}
