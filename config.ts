@@ -109,6 +109,10 @@ export const localPath = (config: Config, ...parts: string[]) => join(config.ALM
 export const dayFolderOf = (config: Config): string =>
   resolve(config.BACKFILL_DATA_DIR ?? localPath(config, "backfill"));
 
+/** Where evidence bundles are: written by the checkpoint role, served by the report role. */
+export const evidenceFolderOf = (config: Config): string =>
+  resolve(config.EVIDENCE_DIR ?? localPath(config, "evidence"));
+
 /** The table of settings as the README shows it; a test holds the two together. */
 export function settingsTable(): string {
   const defaults = readConfig({}) as Readonly<Record<string, unknown>>;

@@ -17,6 +17,20 @@ const messageBytes = z.coerce
 const days = (standard: number) => z.coerce.number().nonnegative().default(standard);
 const callable = (what: string) =>
   z.string().optional().describe(`${what} instead of the contract's: file.ts:export, or Python's module:callable`);
+const base58 = z.string().regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/, "a base58 address");
+/** A path, or a JSON list of a path and its arguments. */
+const programAndArguments = z
+  .string()
+  .min(1)
+  .transform((text, context): [string, ...string[]] => {
+    if (!text.startsWith("[")) return [text];
+    try {
+      return z.tuple([z.string().min(1)], z.string()).parse(JSON.parse(text));
+    } catch {
+      context.addIssue('a path, or a JSON list such as ["path","argument"]');
+      return z.NEVER;
+    }
+  });
 const list = (standard: string[]) =>
   z
     .string()
@@ -51,6 +65,7 @@ export const schema = z.object({
   GROUND_TRUTH_RESOLVER: callable("what finds the truth"),
   MODEL_SCORE_AGGREGATOR: callable("what sums up a model's scores in a scoring window"),
   LEADERBOARD_RANKER: callable("what orders the leaderboard"),
+  EMISSION_BUILDER: callable("what weighs the models of a checkpoint's emission"),
   CALLABLE_TIMEOUT_SECONDS: positive(2).describe("a call of a Python callable that lasts longer is ended"),
   CRUNCH_ID: z
     .string()
@@ -64,6 +79,18 @@ export const schema = z.object({
     .pipe(z.enum(["LOCAL", "DEVNET", "TESTNET", "MAINNET"]))
     .default("DEVNET")
     .describe("chain that pays; LOCAL approves by itself"),
+  APPROVERS: list([]).describe(
+    "addresses of the keys that sign decisions about checkpoints (approve, retry, void), comma separated; needed off LOCAL",
+  ),
+  APPROVAL_POLICY: z
+    .enum(["network", "auto", "1", "2"])
+    .default("network")
+    .describe("approvals by different keys that a checkpoint needs; network: none on LOCAL, else 1; auto: none"),
+  OBJECTION_SECONDS: z.coerce
+    .number()
+    .nonnegative()
+    .default(0)
+    .describe("a sealed checkpoint waits at least so long before it is submitted, and can be voided"),
 
   DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/ })
@@ -142,16 +169,69 @@ export const schema = z.object({
     .datetime()
     .default("2026-01-05T00:00:00Z")
     .describe("an instant at which a period begins (a Monday)"),
-  PAYOUT_POOL_LAMPORTS: z.coerce.bigint().nonnegative().default(1_000_000_000n).describe("paid out per checkpoint"),
+  EVIDENCE_DIR: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("folder of checkpoints' evidence bundles; unset: evidence/ below ALMANAC_DIR"),
+  PAYOUT_POOL_LAMPORTS: z.coerce
+    .bigint()
+    .nonnegative()
+    .default(1_000_000_000n)
+    .describe("paid out per checkpoint, unless PAYOUT_MINT names a token"),
+  PAYOUT_MINT: z
+    .string()
+    .regex(/^(LOCAL|[1-9A-HJ-NP-Za-km-z]{32,44})$/)
+    .optional()
+    .describe("mint of the SPL token that is paid out; LOCAL: the local chain's own (6 decimals); unset: SOL"),
+  PAYOUT_POOL_UNITS: z.coerce
+    .bigint()
+    .nonnegative()
+    .optional()
+    .describe("paid out per checkpoint in smallest units of that token (1 USDC is 1000000)"),
 
   SOLANA_RPC_URL: z.url().optional().describe("chain endpoint; unset: npm start runs the dev chain"),
+  SOLANA_RPC_URL_2: z
+    .url()
+    .optional()
+    .describe(
+      "another endpoint of the same cluster, which has to agree before anything is submitted or taken for final",
+    ),
   SOLANA_KEYPAIR_PATH: z.string().optional().describe("key file that signs submissions, mode 0600"),
+  SIGNER_COMMAND: programAndArguments
+    .optional()
+    .describe(
+      'instead of a key file: program that signs, a path or ["path","argument"]; base64 of the message on stdin, base64 of the signature on stdout; no shell',
+    ),
+  SIGNER_ADDRESS: base58.optional().describe("address of the key that SIGNER_COMMAND signs with"),
+  SIGNER_TIMEOUT_SECONDS: z.coerce
+    .number()
+    .positive()
+    .max(600)
+    .default(20)
+    .describe("SIGNER_COMMAND is ended when it takes longer"),
+  SUBMISSION_LIFETIME: z
+    .enum(["blockhash", "nonce"])
+    .default("blockhash")
+    .describe("what signed transactions live by; nonce: for signers that take longer than a minute"),
+  SOLANA_NONCE_ACCOUNT: base58.optional().describe("nonce account of the signing key, for SUBMISSION_LIFETIME=nonce"),
+  PRIORITY_FEE_MAX_MICRO_LAMPORTS: z.coerce
+    .bigint()
+    .nonnegative()
+    .default(1_000_000n)
+    .describe("most that is paid for priority per compute unit; what recent blocks asked is paid, 0: nothing"),
   COMPUTE_PROVIDER_PUBKEY: z.string().default("").describe("wallet of the compute provider"),
   DATA_PROVIDER_PUBKEY: z.string().default("").describe("wallet of the data provider"),
   RECIPIENTS_FILE: z
     .string()
     .optional()
-    .describe("crunchers {address, name, cruncherIndex} as JSON, where no chain list exists"),
+    .describe(
+      "crunchers {address, name, cruncherIndex, id?} as JSON: who is paid, instead of what CHAIN_INDEX_URL says",
+    ),
+  CHAIN_INDEX_URL: z
+    .url()
+    .optional()
+    .describe("index of the chain: GET <url>/crunches/<CRUNCH_PUBKEY> lists the crunchers who are paid"),
 
   ORCHESTRATOR_HOST: z.string().default("127.0.0.1").describe("address the orchestrator listens on"),
   ORCHESTRATOR_PORT: port(9091).describe("WebSocket port that the orchestrator serves"),
@@ -230,6 +310,11 @@ export const schema = z.object({
   API_HOST: z.string().default("127.0.0.1").describe("address the API listens on"),
   REPORT_API_PORT: port(8000).describe("port of API and page"),
   REPORT_UI_PORT: port(3000).describe("second port of the same server; 0: none"),
+  PUBLIC_URL: z
+    .url()
+    .transform((url) => url.replace(/\/+$/, ""))
+    .optional()
+    .describe("where people reach page and API, for links from histories; unset: http://127.0.0.1:REPORT_API_PORT"),
   API_KEY: z
     .string()
     .min(16)

@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { checkpointsWithoutHistory, lastPeriodEnd, openCheckpoints, storeHistory } from "../db/checkpoints.ts";
 import type { Database } from "../db/database.ts";
 import { firstWindowStart } from "../db/period-snapshots.ts";
-import { checkpointId, checkpointWorkflowId, WORKFLOW } from "../domain/ids.ts";
+import { checkpointId, checkpointWorkflowId, SIGNAL, WORKFLOW } from "../domain/ids.ts";
 import { type Period, type PeriodClock, periodAt, periodsBetween } from "../domain/period.ts";
 import { BY_BUSINESS_ID, SEARCH } from "./start.ts";
 
@@ -27,12 +27,14 @@ const STATE = defineSearchAttributeKey("CheckpointState", SearchAttributeType.KE
 
 /** The rows say what is unfinished; a workflow of that id is started, which is a no-op where one still runs. */
 export function createCheckpointRunActivities(deps: CheckpointRunsDeps) {
+  const told = new Set<string>();
   return {
     /** One workflow for every period that has ended since the first scoring window, and for every checkpoint that is not PAID or VOID. */
     async ensureCheckpoints(): Promise<{ open: number; periods: number }> {
       const open = await openCheckpoints(deps.db, PASS);
       for (const row of open)
         await start(deps, { startMs: row.period_start.getTime(), endMs: row.period_end.getTime() });
+      await tellOfSettings(deps, open, told);
       const periods = await unsealedPeriods(deps);
       for (const period of periods) await start(deps, period);
       return { open: open.length, periods: periods.length };
@@ -61,6 +63,24 @@ async function unsealedPeriods({ db, clock, now = Date.now }: CheckpointRunsDeps
   if (began === null) return [];
   const fromMs = (await lastPeriodEnd(db))?.getTime() ?? periodAt(clock, began.getTime()).startMs;
   return periodsBetween(clock, fromMs, now(), PASS);
+}
+
+/** Once in the life of this process each open run reads the people who decide anew: APPROVERS may be others than when it began. */
+async function tellOfSettings(
+  { client, competition }: CheckpointRunsDeps,
+  open: readonly { id: string; period_end: Date }[],
+  told: Set<string>,
+): Promise<void> {
+  for (const { id, period_end } of open) {
+    if (told.has(id)) continue;
+    told.add(id);
+    const run = client.workflow.getHandle(checkpointWorkflowId(competition, period_end.getTime()));
+    await run.signal(SIGNAL.settingsChanged).catch(ignoreEnded);
+  }
+}
+
+function ignoreEnded(error: unknown): void {
+  if (!(error instanceof WorkflowNotFoundError)) throw error;
 }
 
 /**

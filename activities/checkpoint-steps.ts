@@ -6,9 +6,10 @@ import type { Queryable } from "../db/database.ts";
 import type { CheckpointPosition, Reason } from "../domain/checkpoint.ts";
 
 /** The reason, with the run and the activity attempt that carries it out. */
-export function asActor({ actor, cause }: Reason): Actor {
+export function asActor({ actor, cause, decision }: Reason): Actor {
   const { workflowExecution, attempt } = Context.current().info;
-  return { actor, cause, runId: workflowExecution?.runId ?? null, activityAttempt: attempt };
+  const run = { runId: workflowExecution?.runId ?? null, activityAttempt: attempt };
+  return { actor, cause, ...run, ...(decision ? { decision } : {}) };
 }
 
 /** Where the row stands. Throws UnknownCheckpoint. */
@@ -34,8 +35,11 @@ export function failIllegal(error: unknown): never {
 
 const BLOCKING: readonly string[] = ["NO_FUNDS", "REFUSED", "WRONG_GENESIS", "KEY_MISMATCH"];
 
-/** The cause where a person has to act; anything else is thrown on, and tried again. */
+/** The cause where a person has to act; anything else is thrown on, and tried again: not before the other side wants it. */
 export function blockedCause(error: unknown): string {
-  if (error instanceof ChainError && BLOCKING.includes(error.code)) return `${error.code}: ${error.message}`;
-  throw error;
+  if (!(error instanceof ChainError)) throw error;
+  const { code, message, retryAfterMs } = error;
+  if (BLOCKING.includes(code)) return `${code}: ${message}`;
+  if (retryAfterMs === undefined) throw error;
+  throw ApplicationFailure.create({ message, type: code, nextRetryDelay: retryAfterMs, cause: error });
 }

@@ -3,6 +3,7 @@ import type { Queryable } from "../db/database.ts";
 import { correctScoreSums } from "../db/score-sums.ts";
 import { scoresHeldBy } from "../db/window-scores.ts";
 import { lockWindow, type NewSnapshot, newestRevisions } from "../db/windows.ts";
+import { withLeaves } from "./score-leaf.ts";
 import { FIRST, scoresByModel, snapshotsOf } from "./snapshots.ts";
 
 /** A model's snapshot of an earlier window that is not what its scores say any more. */
@@ -38,7 +39,9 @@ async function correctWindow(
   const row = await lockWindow(tx, endMs);
   if (!row) return [];
   const window = { start: row.start_at, end: row.end_at };
-  const held = scoresByModel(await scoresHeldBy(tx, window));
+  const scores = await scoresHeldBy(tx, window);
+  await withLeaves(tx, scores);
+  const held = scoresByModel(scores);
   const before = await newestRevisions(tx, window.end, models);
   const own = new Map(models.map((id) => [id, held.get(id) ?? []]));
   await correctScoreSums(tx, window, models);

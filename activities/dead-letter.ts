@@ -4,8 +4,9 @@ import type { Database } from "../db/database.ts";
 import { type DeadLetterRow, lettersToRetry, settleRetry } from "../db/dead-letters.ts";
 import { type PredictionRow, predictionsOf } from "../db/predictions.ts";
 import { type RoundRow, roundById } from "../db/rounds.ts";
-import { type NewScore, storeLateScores } from "../db/scores.ts";
-import { truthOf } from "../db/truths.ts";
+import { roundFacts } from "../db/score-facts.ts";
+import { type LeafOf, type NewScore, storeLateScores } from "../db/scores.ts";
+import { leavesOfRound } from "./score-leaf.ts";
 import { type ScoringRules, scoreAnswered } from "./scorer.ts";
 
 export interface RetryDeps extends ScoringRules {
@@ -33,21 +34,25 @@ export async function retryDeadLetters(deps: RetryDeps): Promise<number> {
 async function retryRound(deps: RetryDeps, roundId: string, letters: readonly DeadLetterRow[]): Promise<number> {
   const { db } = deps;
   const round = await roundById(db, roundId);
-  const truth = round && (await truthOf(db, roundId));
+  const facts = round && (await roundFacts(db, roundId));
   const rows = new Map((round ? await predictionsOf(db, round) : []).map((p) => [p.model_id, p]));
   const kept: { letter: DeadLetterRow; prediction: PredictionRow }[] = [];
   for (const letter of letters) {
     const prediction = rows.get(letter.model_id);
-    if (truth && prediction?.status === "FAILED" && prediction.inference_output_jsonb !== null)
+    if (facts && prediction?.status === "FAILED" && prediction.inference_output_jsonb !== null)
       kept.push({ letter, prediction });
-    else await settleRetry(db, letter.id, { gone: whyGone(truth, prediction) });
+    else await settleRetry(db, letter.id, { gone: whyGone(facts, prediction) });
   }
-  if (!round || kept.length === 0) return 0;
+  if (!round || !facts || kept.length === 0) return 0;
   const scores = await scoreAnswered(
     deps,
-    kept.map(({ prediction }) => ({ prediction, truth, scope: prediction.scope_jsonb as Scope })),
+    kept.map(({ prediction }) => ({ prediction, truth: facts.truth, scope: prediction.scope_jsonb as Scope })),
   );
-  const stored = await Promise.all(kept.map(({ letter }, i) => settle(db, round, letter, scores[i]!)));
+  const leaf = leavesOfRound(
+    facts,
+    kept.map(({ prediction }) => prediction),
+  );
+  const stored = await Promise.all(kept.map(({ letter }, i) => settle(db, { round, letter, leaf }, scores[i]!)));
   return stored.filter(Boolean).length;
 }
 
@@ -58,7 +63,11 @@ const whyGone = (truth: unknown, prediction: PredictionRow | undefined): string 
       : "its truth is not stored any more"
     : "it is not stored any more";
 
-const settle = (db: Database, round: RoundRow, letter: DeadLetterRow, score: NewScore): Promise<boolean> =>
+const settle = (
+  db: Database,
+  { round, letter, leaf }: { round: RoundRow; letter: DeadLetterRow; leaf: LeafOf },
+  score: NewScore,
+): Promise<boolean> =>
   db.transaction().execute(async (tx) => {
     if (score.deadLetter) {
       const { error, attempts } = score.deadLetter;
@@ -66,6 +75,6 @@ const settle = (db: Database, round: RoundRow, letter: DeadLetterRow, score: New
       return false;
     }
     if (!(await settleRetry(tx, letter.id, { scored: true }))) return false;
-    await storeLateScores(tx, round, [score]);
+    await storeLateScores(tx, round, [score], leaf);
     return true;
   });

@@ -30,8 +30,11 @@ import {
   type Weights,
 } from "../domain/ensembles.ts";
 import { predictionId } from "../domain/ids.ts";
+import { inScoreOrder } from "../proofs/records.ts";
+import { asJson } from "./as-json.ts";
+import { leavesOfRound } from "./score-leaf.ts";
 import { type Answered, type ScoringRules, scoreAnswered } from "./scorer.ts";
-import { inTime, type WindowSpan } from "./snapshots.ts";
+import type { WindowSpan } from "./snapshots.ts";
 
 /** Rounds whose outputs are held at once. */
 const CHUNK = 200;
@@ -77,7 +80,8 @@ async function rowsOf(
   );
   return made.flatMap(({ answered, ...row }, i) => {
     const score = scores[i]!;
-    if (!score.deadLetter) return [{ ...row, score }];
+    const said = { ...answered.prediction, status: "PENDING", reason: null };
+    if (!score.deadLetter) return [{ ...row, score, leaf: leavesOfRound(row.round, [said]) }];
     deps.log.warn({ round: row.round.id, ensemble: score.modelId, error: score.failedReason }, "ensemble not scored");
     return [];
   });
@@ -89,7 +93,7 @@ function answerOf(
   { name }: EnsembleRule,
   round: EnsembleRound,
   weights: readonly WeightRow[],
-): (Omit<EnsembleRow, "score"> & { answered: Answered })[] {
+): (Omit<EnsembleRow, "score" | "leaf"> & { answered: Answered })[] {
   const known = weights.findLast((w) => w.name === name && w.from_at <= round.due_at);
   if (!known) return [];
   const combined = combineOutputs(new Map(Object.entries(round.outputs)), new Map(Object.entries(known.weights_jsonb)));
@@ -104,7 +108,7 @@ function answerOf(
     id: predictionId(round.id, modelId),
     model_id: modelId,
     deployment_id: "",
-    inference_output_jsonb: output.data as Record<string, unknown>,
+    inference_output_jsonb: asJson(output.data) as Record<string, unknown>,
   };
   return [
     {
@@ -176,7 +180,7 @@ async function foldErrors(
     ]),
   );
   const changed = new Set<string>();
-  for (const s of counted.toSorted(inTime)) {
+  for (const s of counted.toSorted(inScoreOrder)) {
     if (!s.success || s.predicted === null || s.actual === null || isEnsembleModel(s.model_id)) continue;
     if (s.counted_before) continue; // another scorer judges the same errors
     const key = JSON.stringify([s.scope_key, s.model_id]);

@@ -28,9 +28,6 @@ export const judged = (part: PartName, difference: Difference, note: string, for
     ? differs(part, difference, note)
     : { ...skipped(part, `${foreign}; it says otherwise`), difference };
 
-/** As the database holds it. */
-export const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value ?? null));
-
 /** A callable that throws now did not throw then. */
 export const orThrown = (part: PartName, run: Promise<Part>): Promise<Part> =>
   run.catch((error: unknown) =>

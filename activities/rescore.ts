@@ -8,6 +8,7 @@ import { countRounds, nextRounds, type PageRound, predictionsOfRounds, storePage
 import { adoptSeries, readSeries } from "../db/rescore-series.ts";
 import { type RankDiff, type RescoreCounts, type RescoreStatus, rankDiff, rescoreProgress } from "../domain/rescore.ts";
 import { scoreRoundsAgain } from "./rescoring.ts";
+import { leavesOfRound } from "./score-leaf.ts";
 import type { ScoringRules } from "./scorer.ts";
 
 export interface RescoreDeps extends ScoringRules {
@@ -114,9 +115,10 @@ async function scorePage(
     truth: round.truth,
     scope: round.scope_jsonb as Scope,
   }));
-  const scores = (await scoreRoundsAgain(deps, scored, signal)).flatMap((own, i) =>
-    own.map((score) => ({ round: rounds[i]!, score })),
-  );
+  const scores = (await scoreRoundsAgain(deps, scored, signal)).flatMap((own, i) => {
+    const leaf = leavesOfRound(rounds[i]!, scored[i]!.predictions);
+    return own.map((score) => ({ round: rounds[i]!, score, leaf }));
+  });
   const refused = scores.filter(({ score }) => score.deadLetter).length;
   await storePage(deps.db, row, { rounds, scores, refused });
 }

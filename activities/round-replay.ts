@@ -7,9 +7,10 @@ import { type RoundRow, roundById } from "../db/rounds.ts";
 import { truthRow } from "../db/truths.ts";
 import { type Difference, firstDifference } from "../domain/difference.ts";
 import { canonicalText } from "../proofs/canonical.ts";
+import { asJson } from "./as-json.ts";
 import { inputFor } from "./calls.ts";
 import type { Market } from "./market.ts";
-import { asJson, differs, equal, judged, orThrown, type Part, skipped } from "./replay-part.ts";
+import { differs, equal, judged, orThrown, type Part, skipped } from "./replay-part.ts";
 import { replayScores } from "./score-replay.ts";
 import { resolutionOf, type TruthSource } from "./truth.ts";
 

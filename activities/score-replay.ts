@@ -4,7 +4,8 @@ import type { RoundRow } from "../db/rounds.ts";
 import { type NewScore, type ScoreRow, scoresOf } from "../db/scores.ts";
 import { truthOf } from "../db/truths.ts";
 import { type Difference, firstDifference } from "../domain/difference.ts";
-import { asJson, equal, judged, type Part, skipped } from "./replay-part.ts";
+import { asJson } from "./as-json.ts";
+import { equal, judged, type Part, skipped } from "./replay-part.ts";
 import { scoreRoundsAgain } from "./rescoring.ts";
 import type { ReplayDeps } from "./round-replay.ts";
 

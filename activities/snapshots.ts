@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { setImmediate as breathe } from "node:timers/promises";
 import type { Competition } from "../competitions/competition.ts";
 import type { Queryable } from "../db/database.ts";
@@ -7,11 +6,16 @@ import type { NewSnapshot } from "../db/windows.ts";
 import { peerSummary } from "../domain/compat/leaderboard.ts";
 import { snapshotId } from "../domain/ids.ts";
 import { meanOfFields } from "../domain/summary.ts";
-import { canonicalBytes } from "../proofs/canonical.ts";
-import { type Hash, toHex } from "../proofs/hash.ts";
+import { canonicalText } from "../proofs/canonical.ts";
+import { snapshotRecord } from "../proofs/from-rows.ts";
+import { toHex } from "../proofs/hash.ts";
+import { merkleRoot } from "../proofs/merkle.ts";
+import { inScoreOrder, joinHashes, recordHex } from "../proofs/records.ts";
 import { analyse } from "./analysis.ts";
+import { asJson } from "./as-json.ts";
 import { ensembleWeights } from "./board-metrics.ts";
 import { matrixOf } from "./score-matrix.ts";
+import { sha256 } from "./sha256.ts";
 
 /** A half-open stretch of time, epoch ms. */
 export interface WindowSpan {
@@ -19,17 +23,10 @@ export interface WindowSpan {
   endMs: number;
 }
 
-export const sha256: Hash = (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest());
-
-/** In order of time, so that equal histories have equal sums to the last bit; rounds of one instant by their id. */
-export const inTime = (a: CountedScore, b: CountedScore): number =>
-  a.due_ms - b.due_ms || compare(a.round_id, b.round_id);
-const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
-
 /** The scores that a window holds, by model in ascending order, each model's in order of time. */
 export function scoresByModel(scores: readonly CountedScore[]): Map<string, CountedScore[]> {
   const byModel = Map.groupBy(scores, (s) => s.model_id);
-  return new Map([...byModel.keys()].sort().map((id) => [id, byModel.get(id)!.sort(inTime)]));
+  return new Map([...byModel.keys()].sort().map((id) => [id, byModel.get(id)!.sort(inScoreOrder)]));
 }
 
 interface Revision {
@@ -39,7 +36,7 @@ interface Revision {
 export const FIRST: Revision = { revision: 0, supersedes: null };
 
 /**
- * What each model did in a window. Metrics join its scores with everybody's there (`all`, by default the same ones), so that correlations
+ * What each model did in a window; every score has its leaf hash. Metrics join its scores with everybody's there (`all`, by default the same ones), so that correlations
  * with others mean something.
  */
 export async function snapshotsOf(
@@ -81,24 +78,32 @@ async function snapshotOf(
     ...metrics,
     missed: scores.filter((s) => !s.success).length,
   });
-  const content = {
+  const leaves = scores.map((s) => s.leaf_hash!);
+  const row = {
+    id: snapshotId(modelId, span.endMs, revision),
     model_id: modelId,
-    period_start: iso(span.startMs),
-    period_end: iso(span.endMs),
+    period_start: new Date(span.startMs),
+    period_end: new Date(span.endMs),
+    revision,
+    supersedes,
     prediction_count: counting.length,
-    result_summary: summary,
+    result_summary_jsonb: asJson(summary),
+    scores_root: toHex(merkleRoot(sha256, leaves)),
+    scores: leaves.length,
   };
   return {
-    id: snapshotId(modelId, span.endMs, revision),
+    id: row.id,
     modelId,
     periodStartMs: span.startMs,
     periodEndMs: span.endMs,
     revision,
     supersedes,
-    predictionCount: counting.length,
+    predictionCount: row.prediction_count,
     summary,
     meta: problem === undefined ? {} : { aggregator_failed: problem },
-    contentHash: toHex(sha256(canonicalBytes(content))),
+    contentHash: recordHex(sha256, snapshotRecord(row)),
+    scoresRoot: row.scores_root,
+    leafHashes: joinHashes(leaves),
   };
 }
 
@@ -112,14 +117,13 @@ async function aggregated(
   try {
     const fields = await aggregateSnapshot(results);
     if (typeof fields !== "object" || fields === null || Array.isArray(fields)) throw new TypeError("gave no object");
+    if (canonicalText(asJson(fields)).includes("\\u0000")) throw new TypeError("gave a text with NUL");
     return { fields };
   } catch (error) {
     return { fields: standard(results), problem: String(error).slice(0, MOST_TEXT) };
   }
 }
 const MOST_TEXT = 500;
-
-const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** An aggregator of one's own may answer what no JSON can hold. */
 const finiteOnly = (summary: Record<string, unknown>): Record<string, unknown> =>

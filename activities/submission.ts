@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
-import { ChainError, type ChainPort, type FrozenPlan } from "../chain/port.ts";
+import { ChainError, type ChainErrorCode, type ChainPort } from "../chain/port.ts";
+import { type LogEntry, logEntryOf } from "../db/checkpoint-log.ts";
 import { checkpointById, setCause, transition } from "../db/checkpoints.ts";
 import type { Database } from "../db/database.ts";
 import { markBatchFinal, markBatchSent } from "../db/payouts.ts";
@@ -7,12 +8,15 @@ import {
   attemptOf,
   lastAttempt,
   markSent,
-  planOf,
+  nonceIsTaken,
+  noteSlot,
+  type StoredPlan,
   settleAttempts,
   storeAttempt,
+  storedPlan,
   storePlan,
 } from "../db/submissions.ts";
-import type { CheckpointPosition, Reason } from "../domain/checkpoint.ts";
+import type { CheckpointPhase, CheckpointPosition, Reason } from "../domain/checkpoint.ts";
 import { asActor, blockedCause, failIllegal, positionOf } from "./checkpoint-steps.ts";
 
 export interface SubmissionDeps {
@@ -37,57 +41,70 @@ export type Observation =
   | { kind: "seen"; n: number; signature: string }
   | { kind: "dead"; n: number; reason: string }
   | { kind: "blocked"; n: number; cause: string }
+  /** two endpoints differ: nothing is known */
+  | { kind: "unsure"; n: number; cause: string }
+  | { kind: "claims"; n: number; claimed: number; of: number }
   | { kind: "conflict" | "live" | "absent"; n: number };
 
 export type Prepared =
   | { kind: "signed"; n: number; signature: string }
-  | { kind: "wait" }
+  /** nothing to do for anybody: look again */
+  | { kind: "wait"; cause: string }
   | { kind: "blocked"; cause: string };
 
 const NODE: Pick<Reason, "actor"> = { actor: "node" };
+const BEFORE_SUBMISSION: readonly CheckpointPhase[] = ["AWAITING_APPROVAL", "BLOCKED", "CONFLICT", "FAILED"];
 
 /** Everything but signing; each safe to run again at any time. */
 export function createSubmissionActivities({ db, chain, log, crunch }: SubmissionDeps) {
   return {
-    /** Fixes the plan and lets the submission begin, in one transaction; a plan that is there stays. */
+    /**
+     * Fixes the plan and lets the submission begin, in one transaction; a plan that is there stays. From AWAITING_APPROVAL, or from BLOCKED,
+     * CONFLICT and FAILED where a person said again. A cluster that must not be written to leaves it BLOCKED.
+     */
     async freezePlan({ id, reason }: { id: string; reason: Reason }): Promise<CheckpointPosition> {
       const [row, before] = [await checkpointById(db, id), await positionOf(db, id)];
+      if (!BEFORE_SUBMISSION.includes(before.phase)) return before; // this step was made before, by a run that could not say so
       const { merkle_root: root, emission_hash: emissionHash } = row!;
-      const plan = await chain.freeze({ crunch, checkpoint: id, root, emissionHash });
+      const step = { checkpointId: id, from: before.phase, attempt: before.attempt };
+      const { idx, tree_root: logRoot } = await requireLogged(db, id);
+      const emission = { crunch, checkpoint: id, root, emissionHash, logSize: idx + 1, logRoot };
+      const frozen = await chain.freeze(emission).catch(asBlocked);
       await db
         .transaction()
         .execute(async (tx) => {
-          await storePlan(tx, id, plan);
-          await transition(tx, {
-            checkpointId: id,
-            from: "AWAITING_APPROVAL",
-            to: "PLANNED",
-            attempt: before.attempt,
-            ...asActor(reason),
-          });
+          if ("cause" in frozen) {
+            if (before.phase !== "BLOCKED")
+              await transition(tx, { ...step, to: "BLOCKED", ...asActor({ ...NODE, ...frozen }) });
+            return;
+          }
+          await storePlan(tx, id, frozen);
+          await transition(tx, { ...step, to: "PLANNED", ...asActor(reason) });
         })
         .catch(failIllegal);
       return positionOf(db, id);
     },
 
-    /** Reads only: the markers at finalized, then the last attempt. */
+    /** The markers at finalized, then the last attempt; nothing older than what was read for this plan before is believed. */
     async observe({ id, part }: Part): Promise<Observation> {
       const last = await lastAttempt(db, id, part);
       const n = last?.n ?? 0;
+      const { plan, contextSlot } = await requirePlan(db, id, part);
       try {
-        const verdict = await chain.observe(await requirePlan(db, id, part), last);
-        if (verdict.kind === "final") return { kind: "final", n, signature: verdict.signature };
-        if (verdict.kind === "seen") return { kind: "seen", n, signature: verdict.signature };
-        return verdict.kind === "dead" ? { kind: "dead", n, reason: verdict.reason } : { kind: verdict.kind, n };
+        const { slot, ...verdict } = await chain.observe(plan, last, contextSlot ?? undefined);
+        await noteSlot(db, id, part, slot);
+        return { ...verdict, n };
       } catch (error) {
+        if (hasCode(error, "DISAGREEMENT")) return { kind: "unsure", n, cause: error.message };
         return { kind: "blocked", n, cause: blockedCause(error) };
       }
     },
 
-    /** Sends the stored bytes of attempt n. Whatever the node answers is information; only observe knows. */
+    /** Sends the stored bytes of attempt n. Whatever the node answers is information; only observe knows. Bytes that were lost: nothing. */
     async broadcast({ id, part, n }: Part & { n: number }): Promise<{ note: string; position: CheckpointPosition }> {
       const attempt = await attemptOf(db, id, part, n);
-      if (!attempt) throw new Error(`${id}: attempt ${n} of part ${part} was never stored`);
+      if (!attempt)
+        return { note: `attempt ${n} of part ${part} is not on record`, position: await positionOf(db, id) };
       const note = await chain.broadcast(attempt).then(
         () => "accepted",
         (error: unknown) => `not accepted: ${String(error)}`,
@@ -116,9 +133,9 @@ export function createSubmissionActivities({ db, chain, log, crunch }: Submissio
       if (final && part > 0) await markBatchFinal(db, id, part, signature);
     },
 
-    /** Shows (null: clears) why payouts do not go on. Returns where the checkpoint stands. */
+    /** Shows (null: clears) why the checkpoint waits. Returns where the checkpoint stands. */
     async explain({ id, cause }: { id: string; cause: string | null }): Promise<CheckpointPosition> {
-      if (cause !== null) log.warn({ checkpoint: id, cause }, "payouts do not go on");
+      if (cause !== null) log.warn({ checkpoint: id, cause }, "the checkpoint waits");
       await setCause(db, id, cause);
       return positionOf(db, id);
     },
@@ -135,7 +152,8 @@ export function createSigningActivities({ db, chain, log, fund }: SubmissionDeps
       if (stored) return { kind: "signed", n, signature: stored.id };
       await fund?.();
       try {
-        const attempt = await chain.sign(await requirePlan(db, id, part), n);
+        const { plan } = await requirePlan(db, id, part);
+        const attempt = await chain.sign(plan, n, async (nonce) => !(await nonceIsTaken(db, nonce, id, part)));
         const { id: signature } = await db.transaction().execute(async (tx) => {
           const kept = await storeAttempt(tx, id, part, attempt);
           const { phase: from, attempt: chainAttempt } = await positionOf(tx, id);
@@ -154,7 +172,7 @@ export function createSigningActivities({ db, chain, log, fund }: SubmissionDeps
         log.info({ checkpoint: id, part, attempt: n, signature }, "attempt signed and stored");
         return { kind: "signed", n, signature };
       } catch (error) {
-        if (error instanceof ChainError && error.code === "MARKER_TAKEN") return { kind: "wait" };
+        if (hasCode(error, "MARKER_TAKEN", "NONCE_BUSY", "DISAGREEMENT")) return { kind: "wait", cause: error.message };
         return { kind: "blocked", cause: blockedCause(error) };
       }
     },
@@ -162,8 +180,19 @@ export function createSigningActivities({ db, chain, log, fund }: SubmissionDeps
 }
 export type SigningActivities = ReturnType<typeof createSigningActivities>;
 
-async function requirePlan(db: Database, id: string, part: number): Promise<FrozenPlan> {
-  const plan = await planOf(db, id, part);
+async function requirePlan(db: Database, id: string, part: number): Promise<StoredPlan> {
+  const plan = await storedPlan(db, id, part);
   if (!plan) throw new Error(`${id}: part ${part} has no frozen plan`);
   return plan;
 }
+
+async function requireLogged(db: Database, id: string): Promise<LogEntry> {
+  const entry = await logEntryOf(db, id);
+  if (!entry) throw new Error(`${id} is not in the log of checkpoints`);
+  return entry;
+}
+
+const hasCode = (error: unknown, ...codes: ChainErrorCode[]): error is ChainError =>
+  error instanceof ChainError && codes.includes(error.code);
+
+const asBlocked = (error: unknown): { cause: string } => ({ cause: blockedCause(error) });

@@ -2,6 +2,7 @@ import { ApplicationFailure } from "@temporalio/common";
 import { sql } from "kysely";
 import type { Logger } from "pino";
 import type { Scorer } from "../competitions/scorer.ts";
+import { insertCycle, lastCycle, lastPeerCycle } from "../db/cycles.ts";
 import type { Database, Queryable } from "../db/database.ts";
 import { dropScoreSums, insertScoreSums } from "../db/score-sums.ts";
 import {
@@ -14,20 +15,24 @@ import {
 import {
   commitWindow,
   earlierWindowOpen,
-  insertCycle,
   insertSnapshots,
-  lastCycle,
   lockWindow,
   type NewSnapshot,
   unfinishedRounds,
 } from "../db/windows.ts";
+import { peerChained, peerLeaves, peerRoot, peerTree } from "../domain/compat/merkle.ts";
 import { cycleId } from "../domain/ids.ts";
+import { cycleRecord } from "../proofs/from-rows.ts";
 import { fromHex, toHex } from "../proofs/hash.ts";
 import { merkleRoot } from "../proofs/merkle.ts";
+import { byText, recordHex } from "../proofs/records.ts";
+import { asJson } from "./as-json.ts";
 import { correctSnapshots } from "./corrections.ts";
 import { renewWeights, scoreEnsembles } from "./ensembles.ts";
 import { type BoardContract, storeLeaderboard } from "./leaderboard.ts";
-import { FIRST, scoresByModel, sha256, snapshotsOf, type WindowSpan } from "./snapshots.ts";
+import { withLeaves } from "./score-leaf.ts";
+import { sha256 } from "./sha256.ts";
+import { FIRST, scoresByModel, snapshotsOf, type WindowSpan } from "./snapshots.ts";
 
 export type { WindowSpan };
 export interface WindowDeps extends BoardContract {
@@ -95,6 +100,7 @@ async function commit(tx: Queryable, contract: WindowDeps, span: WindowSpan): Pr
   const until = await correctionEnd(tx, mostCorrected);
   const stale = await takeBackScores(tx, until);
   const counted = await countScores(tx, window, until);
+  await withLeaves(tx, counted);
   const isOwn = (s: CountedScore): boolean => s.window_end_ms === span.endMs;
   const own = scoresByModel(counted.filter(isOwn));
   const late = counted.filter((s) => !isOwn(s));
@@ -104,7 +110,7 @@ async function commit(tx: Queryable, contract: WindowDeps, span: WindowSpan): Pr
   const counts = { snapshots: snapshots.length + corrections.length, scores: counted.length };
   await commitWindow(tx, span.endMs, { ...counts, corrections: corrections.length });
   await insertSnapshots(tx, span.endMs, [...snapshots, ...corrections]);
-  await storeCycle(tx, span.endMs, [...snapshots, ...corrections]);
+  await storeCycle(tx, span, [...snapshots, ...corrections]);
   const board = await storeLeaderboard(tx, contract, span);
   await renewWeights(tx, competition, span, counted, board);
   const longest = Math.max(...competition.windows.map((w) => w.hours));
@@ -112,20 +118,38 @@ async function commit(tx: Queryable, contract: WindowDeps, span: WindowSpan): Pr
   return counts;
 }
 
-/** Chains the window's snapshots to the cycle before: root of an RFC 9162 tree over their content hashes. */
-async function storeCycle(tx: Queryable, endMs: number, snapshots: readonly NewSnapshot[]): Promise<void> {
+/** Chains what the window committed to the cycle before. */
+async function storeCycle(tx: Queryable, span: WindowSpan, snapshots: readonly NewSnapshot[]): Promise<void> {
   const previous = await lastCycle(tx);
-  const root = merkleRoot(
-    sha256,
-    snapshots.map((s) => fromHex(s.contentHash)),
-  );
-  const chained = previous ? merkleRoot(sha256, [fromHex(previous.chained_root), root]) : root;
-  await insertCycle(tx, {
-    id: cycleId(endMs),
-    endMs,
-    previous,
-    root: toHex(root),
-    chainedRoot: toHex(chained),
-    count: snapshots.length,
-  });
+  const leaves = snapshots.toSorted((a, b) => byText(a.id, b.id)).map((s) => fromHex(s.contentHash));
+  const cycle = {
+    id: cycleId(span.endMs),
+    window_start: new Date(span.startMs),
+    window_end: new Date(span.endMs),
+    previous_cycle_id: previous?.id ?? null,
+    previous_cycle_root: previous?.chained_root ?? null,
+    snapshots_root: toHex(merkleRoot(sha256, leaves)),
+    snapshot_count: leaves.length,
+  };
+  const chained_root = recordHex(sha256, cycleRecord(cycle));
+  await insertCycle(tx, { ...cycle, chained_root, ...(await peerCycle(tx, snapshots)) });
 }
+
+/** The same as the public node chains it, for tools that were made for it. */
+async function peerCycle(tx: Queryable, snapshots: readonly NewSnapshot[]) {
+  const leaves = peerLeaves(sha256, snapshots.map(peerRow));
+  const root = peerRoot(
+    peerTree(
+      sha256,
+      leaves.map((leaf) => leaf.hash),
+    ),
+  );
+  const chained =
+    root === null ? null : peerChained(sha256, (await lastPeerCycle(tx))?.peer_chained_root ?? null, root);
+  return { peer_snapshots_root: root, peer_chained_root: chained };
+}
+
+const peerRow = (s: NewSnapshot) => ({
+  ...{ id: s.id, model_id: s.modelId, period_start: new Date(s.periodStartMs), period_end: new Date(s.periodEndMs) },
+  ...{ prediction_count: s.predictionCount, result_summary: asJson(s.summary) },
+});

@@ -1,29 +1,29 @@
-import { z } from "zod";
 import type { ListedCheckpoint } from "../db/checkpoints.ts";
+import { type Decision, refusal } from "../domain/checkpoint.ts";
 import { checkpointWorkflowId } from "../domain/ids.ts";
-import type { CheckpointView } from "./contract/checkpoints.ts";
+import type { CheckpointList, CheckpointView } from "./contract/checkpoints.ts";
 import { toIso, toIsoOrNull } from "./contract/common.ts";
+import { sealedMeta } from "./sealed-meta.ts";
 
-/** What a seal writes beside the entries; what an older version left out is empty. */
-const sealedMeta = z.object({
-  snapshot_count: z.number().int().default(0),
-  model_count: z.number().int().default(0),
-  ranking: z.array(z.object({ model_name: z.string(), cruncher_id: z.string() })).default([]),
-  recipients: z
-    .array(
-      z.object({
-        cruncher_id: z.string(),
-        name: z.string(),
-        address: z.string(),
-        cruncher_index: z.number().int(),
-        frac64: z.number().int(),
-      }),
-    )
-    .default([]),
-});
+const DECISIONS: readonly Decision[] = ["approve", "retry", "retryBlocked", "void"];
 
-/** A checkpoint with who gets what of it. */
-export function checkpointViewOf(competition: string, row: ListedCheckpoint): CheckpointView {
+/** One line of the list. */
+export function listedCheckpointOf(row: ListedCheckpoint): CheckpointList["data"][number] {
+  const { snapshot_count, model_count } = sealedMeta.parse(row.meta_jsonb);
+  const { id, status, phase, cause, tx_hash } = row;
+  return {
+    ...{ id, status, phase, cause, tx_hash, snapshot_count, model_count },
+    ...{ period_start: toIso(row.period_start), period_end: toIso(row.period_end) },
+    ...{ created_at: toIso(row.created_at), submitted_at: toIsoOrNull(row.submitted_at) },
+  };
+}
+
+/** A checkpoint with who gets what of it, and who approved it. */
+export function checkpointViewOf(
+  competition: string,
+  row: ListedCheckpoint,
+  approvals: readonly { actor: string; at: Date }[],
+): CheckpointView {
   const meta = sealedMeta.parse(row.meta_jsonb);
   return {
     id: row.id,
@@ -40,6 +40,11 @@ export function checkpointViewOf(competition: string, row: ListedCheckpoint): Ch
     snapshot_count: meta.snapshot_count,
     model_count: meta.model_count,
     workflow_id: checkpointWorkflowId(competition, row.period_end.getTime()),
+    version: row.version,
+    approvals: approvals.map(({ actor, at }) => ({ actor, at: toIso(at) })),
+    approvals_needed: row.approvals_needed,
+    objection_until: toIsoOrNull(row.objection_until),
+    open_decisions: DECISIONS.filter((decision) => refusal(decision, row.phase) === null),
     emission: meta.recipients.map((r) => ({
       cruncher_id: r.cruncher_id,
       cruncher_name: r.name,

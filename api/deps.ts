@@ -10,6 +10,7 @@ import type { Logger } from "pino";
 import type { LoadedCompetition } from "../competitions/load.ts";
 import type { Database } from "../db/database.ts";
 import type { BackfillCommand } from "../domain/backfill.ts";
+import type { Action, ConfirmInput, DecisionInput, DecisionResult } from "../domain/decision.ts";
 import type { PeriodClock } from "../domain/period.ts";
 import type { Checks } from "./readiness.ts";
 
@@ -34,6 +35,8 @@ export interface ApiSettings {
   webRoot?: string | undefined;
   /** folder of the parquet day files; absent: there are none */
   backfillRoot?: string | undefined;
+  /** folder of evidence bundles; absent: there are none */
+  evidenceRoot?: string | undefined;
 }
 
 /** The workflows of backfill jobs, whose rows are written already. */
@@ -48,6 +51,17 @@ export interface RescoreRuns {
   start(id: string): Promise<void>;
 }
 
+/** Decisions about checkpoints: updates of their workflows, which have the last word. */
+export interface CheckpointRuns {
+  /** @throws ApiError 403, 409 or 422 where it is refused, 503 where nobody answers */
+  decide(
+    checkpoint: { id: string; endMs: number },
+    action: Action,
+    input: DecisionInput | ConfirmInput,
+    updateId: string,
+  ): Promise<DecisionResult>;
+}
+
 export interface ApiDeps {
   settings: ApiSettings;
   db: Database;
@@ -59,6 +73,8 @@ export interface ApiDeps {
   backfills?: BackfillRuns;
   /** the same */
   rescores?: RescoreRuns;
+  /** absent: nobody can decide through this server */
+  checkpoints?: CheckpointRuns;
   /** what GET /metrics answers; absent: no such route */
   metrics?: () => Promise<{ contentType: string; body: string }>;
   /** told of every answer, for metrics: route pattern, not the path that was asked */

@@ -50,8 +50,11 @@ export async function registerOpenApi(app: App, version: string): Promise<void> 
 const MEANING: Record<number, string> = {
   400: "a parameter cannot be used",
   401: "the API key is missing or wrong",
+  403: "not signed by an approver",
   404: "there is none",
   409: "not possible in the present state",
+  412: "it is another version by now: look at it again",
   422: "a parameter cannot be used",
+  428: "If-Match with the version that was looked at is missing",
   503: "something that the answer needs is away",
 };

@@ -102,13 +102,19 @@ function sendLegacy({ status, detail, refused }: Failure, reply: FastifyReply): 
     .send(JSON.stringify({ detail: list ?? detail }));
 }
 
+/** An idempotency key with another body: 422 everywhere, as its users expect. */
+export const KEY_REUSED = "idempotency-key-reused";
+
+/** A decision that is not open in the phase that the workflow knows of; the row may know of a later one. */
+export const NOT_OPEN = "not-open";
+
 /** Refused parameters are 422 on legacy routes and 400 on /v1. */
 function sendProblem(
   { status, code, detail, retryable, refused }: Failure,
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const shown = status === 422 ? 400 : status;
+  const shown = status === 422 && code !== KEY_REUSED ? 400 : status;
   const body: Problem = {
     type: `/problems/${code}`,
     title: STATUS_CODES[shown] ?? "Error",

@@ -2,10 +2,10 @@ import type { z } from "zod";
 import type { PredictionRow } from "../db/predictions.ts";
 import type { RoundRow } from "../db/rounds.ts";
 import type { ScoreRow } from "../db/scores.ts";
+import { publicReason } from "../domain/public-reason.ts";
 import { NO_COUNTS } from "../domain/round.ts";
 import { toIso, toIsoOrNull } from "./contract/common.ts";
 import type { Round, roundPrediction } from "./contract/rounds.ts";
-import { publicReason } from "./reason.ts";
 
 export const roundOf = (row: RoundRow): Round => ({
   id: row.id,

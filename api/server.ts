@@ -7,23 +7,31 @@ import type { ApiDeps, App } from "./deps.ts";
 import { registerOpenApi } from "./openapi.ts";
 import { notFound, sendFailure } from "./problem.ts";
 import { backfillRoutes } from "./routes/backfill.ts";
+import { bundleRoutes } from "./routes/bundles.ts";
+import { checkpointActionRoutes } from "./routes/checkpoint-actions.ts";
+import { checkpointReportRoutes } from "./routes/checkpoint-reports.ts";
+import { checkpointStatusRoutes } from "./routes/checkpoint-status.ts";
 import { checkpointRoutes } from "./routes/checkpoints.ts";
 import { checkpointV1Routes } from "./routes/checkpoints-v1.ts";
 import { dayFileRoutes } from "./routes/day-files.ts";
 import { deadLetterRoutes } from "./routes/dead-letters.ts";
 import { feedRoutes } from "./routes/feeds.ts";
 import { leaderboardRoutes } from "./routes/leaderboard.ts";
+import { merkleRoutes } from "./routes/merkle.ts";
 import { modelRoutes } from "./routes/models.ts";
 import { nodeRoutes } from "./routes/node.ts";
 import { overviewRoutes } from "./routes/overview.ts";
 import { pageRoutes } from "./routes/page.ts";
+import { payoutRoutes } from "./routes/payouts.ts";
 import { predictionRoutes } from "./routes/predictions.ts";
+import { proofRoutes } from "./routes/proofs.ts";
 import { reportSchemaRoutes } from "./routes/report-schema.ts";
 import { rescoreRoutes } from "./routes/rescore.ts";
 import { roundRoutes } from "./routes/rounds.ts";
 import { snapshotRoutes } from "./routes/snapshots.ts";
 import { tournamentRoutes } from "./routes/tournament.ts";
 import { voidRoutes } from "./routes/voids.ts";
+import { whatIfRoutes } from "./routes/what-if.ts";
 
 const BODY_LIMIT_BYTES = 1_048_576;
 const PARAMETER_LIMIT = 200;
@@ -74,7 +82,14 @@ const ROUTES = [
   feedRoutes,
   snapshotRoutes,
   checkpointRoutes,
+  checkpointReportRoutes,
+  proofRoutes,
+  merkleRoutes,
+  whatIfRoutes,
   checkpointV1Routes,
+  checkpointActionRoutes,
+  checkpointStatusRoutes,
+  payoutRoutes,
   overviewRoutes,
   roundRoutes,
   tournamentRoutes,
@@ -83,6 +98,7 @@ const ROUTES = [
   backfillRoutes,
   rescoreRoutes,
   dayFileRoutes,
+  bundleRoutes,
 ];
 
 const CONTENT_POLICY = {

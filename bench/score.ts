@@ -3,7 +3,6 @@
  * does nothing else. `node bench/score.ts [--models 50] [--rounds 2000] [--older 0] [--ensembles]`; compare figures of one run only.
  * The last line is one scoring window of a minute on top: what a running competition pays each time.
  */
-import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { sql } from "kysely";
 import { pino } from "pino";
@@ -16,6 +15,7 @@ import { type Database, migrate, openDatabase } from "../db/database.ts";
 import { ensurePartitions } from "../db/partitions.ts";
 import { openWindow } from "../db/windows.ts";
 import { fragilePostgres } from "../tests/system/node/servers.ts";
+import { serverCpu } from "./server-cpu.ts";
 
 const EVERY_MS = 5_000;
 const HORIZON_MS = 20_000;
@@ -128,7 +128,7 @@ async function measured(step: string, act: () => Promise<unknown>): Promise<numb
     latest = performance.now();
     rss = Math.max(rss, process.memoryUsage.rss());
   }, 10);
-  const server = await serverCpu();
+  const server = await serverCpu(db);
   await act();
   clearInterval(watch);
   const used = process.cpuUsage(cpu);
@@ -137,29 +137,11 @@ async function measured(step: string, act: () => Promise<unknown>): Promise<numb
     step,
     seconds: seconds.toFixed(2),
     "cpu seconds": ((used.user + used.system) / 1e6).toFixed(2),
-    "postgres cpu seconds": ((await serverCpu()) - server).toFixed(2),
+    "postgres cpu seconds": ((await serverCpu(db)) - server).toFixed(2),
     "rss MB": Math.round(rss / 1e6),
     "loop stalled ms": Math.round(stall),
   });
   return seconds;
-}
-
-/** CPU seconds of the server so far, ended connections included (Linux; elsewhere 0). */
-async function serverCpu(): Promise<number> {
-  const { rows } = await sql<{ pid: number }>`select pid from pg_stat_activity`.execute(db);
-  const living = rows.map(({ pid }) => statOf(pid));
-  const postmaster = statOf(living.find((stat) => stat.length > 0)?.[1] ?? 0);
-  const own = [...living, postmaster].map((stat) => (stat[11] ?? 0) + (stat[12] ?? 0));
-  return [...own, postmaster[13] ?? 0, postmaster[14] ?? 0].reduce((a, b) => a + b, 0) / 100;
-}
-
-/** The fields of /proc/<pid>/stat behind the program's name; empty where the process is gone. */
-function statOf(pid: number): number[] {
-  try {
-    return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ").map(Number);
-  } catch {
-    return [];
-  }
 }
 
 /** What collecting would have left: rounds that wait for their truth, answers of every model, a feed; and older rows that are done. */

@@ -40,6 +40,25 @@ test("the file matches by id, else by name, and leaves out whom it does not know
   expect(found.has("3")).toBe(false);
   expect((await noRecipients.resolve(people)).size).toBe(0);
 });
+test("a cruncher whose id is an address on the list is that entry, whatever names say; one wallet may serve two", async () => {
+  const found = await recipientsFile(
+    file([
+      { name: "ann", address: A, cruncherIndex: 7 },
+      { name: "bob", address: B, cruncherIndex: 8 },
+      { name: "eve", address: B, cruncherIndex: 9 },
+    ]),
+  ).resolve([
+    { id: A, name: "bob" },
+    { id: B, name: "eve" },
+  ]);
+  expect([...found.values()].map((r) => r.cruncherIndex)).toEqual([7, 9]);
+});
+test("a file that is not there, or no JSON, is named", async () => {
+  await expect(recipientsFile(join(dir, "none.json")).resolve(people)).rejects.toThrow("none.json");
+  const broken = join(dir, "broken.json");
+  writeFileSync(broken, "[{");
+  await expect(recipientsFile(broken).resolve(people)).rejects.toThrow(`RECIPIENTS_FILE ${broken} is no JSON`);
+});
 test.each([
   ["an address that is none", [{ name: "a", address: "xyz", cruncherIndex: 1 }], "not a base58 address"],
   [

@@ -31,6 +31,7 @@ test.each([
     code: 2,
     text: /Unknown role oracle; roles are feed, predict/,
   },
+  { name: "chain without a command", args: ["chain"], code: 2, text: /nonce-create/ },
   { name: "model without a command", args: ["model"], code: 2, text: /Usage: almanac model/ },
   { name: "an unknown model command", args: ["model", "tset", "x"], code: 2, text: /Did you mean test\?/ },
   { name: "a model's name with blanks", args: ["model", "new", "My Model"], code: 2, text: /lower-case letters/ },
@@ -71,7 +72,7 @@ test.each([
   {
     name: "a node that is not there",
     args: ["dead-letter", "list", "--node", "http://127.0.0.1:1"],
-    code: 1,
+    code: 7,
     text: /No node answers at http:\/\/127\.0\.0\.1:1/,
   },
   {

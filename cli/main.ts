@@ -4,15 +4,19 @@ import { Command, CommanderError, Option } from "commander";
 import { ConfigError } from "../config.ts";
 import { addBackfillCommands } from "./backfill-flags.ts";
 import { addCertCommands } from "./cert-flags.ts";
+import { addChainCommands } from "./chain-flags.ts";
+import { addCheckpointCommands } from "./checkpoint-flags.ts";
 import type { ClientFlags } from "./client.ts";
 import { CLIENT_HELP, numberFlag } from "./client-flags.ts";
 import { addDeadLetterCommands } from "./dead-letter-flags.ts";
+import { ExitError } from "./exit.ts";
 import { addModelCommands } from "./model-flags.ts";
 import { addRescoreCommands } from "./rescore-flags.ts";
 import type { RetentionFlags } from "./retention.ts";
 import { parseRoles, ROLES } from "./roles.ts";
 import { addRoundCommands } from "./round-flags.ts";
 import { addRunnerFlags, type RunnerFlags } from "./runner-flags.ts";
+import { addVerifyCommands } from "./verify-flags.ts";
 
 const USAGE = 2;
 const FAILED = 1;
@@ -80,6 +84,9 @@ function createProgram(): Command {
   addBackfillCommands(program);
   addRescoreCommands(program);
   addCertCommands(program);
+  addVerifyCommands(program);
+  addCheckpointCommands(program);
+  addChainCommands(program);
   program
     .command("retention")
     .description("let go of what is older than its time to live and needed by nothing, as the node does every hour")
@@ -97,6 +104,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE; // commander has said why
     console.error(error instanceof Error ? error.message : String(error));
+    if (error instanceof ExitError) return error.exitCode;
     return error instanceof ConfigError ? USAGE : FAILED;
   }
 }

@@ -8,6 +8,7 @@ export const CALLABLE_SETTINGS = {
   GROUND_TRUTH_RESOLVER: "resolveTruth",
   MODEL_SCORE_AGGREGATOR: "aggregateSnapshot",
   LEADERBOARD_RANKER: "rankModels",
+  EMISSION_BUILDER: "buildEmission",
 } as const satisfies Record<string, keyof Competition>;
 
 export type CallableSetting = keyof typeof CALLABLE_SETTINGS;

@@ -44,6 +44,10 @@ describe("a mistake is named with its field and what to write", () => {
       { ranking: { key: "best", direction: "desc" } },
       /^ranking\.key: nothing on the leaderboard is called best; there are score_recent/,
     ],
+    [
+      { metrics: ["contribution"], ranking: { key: "contribution", direction: "desc" } },
+      /^ranking\.key: contribution compares with ensembles, and there are none: declare one/,
+    ],
     [{ ranking: { key: "overall", direction: "down" } }, /^ranking\.direction: "down": write asc or desc/],
     [
       { missing: { ...good.missing, FAILED: { kind: "fixed", value: Infinity } } },
@@ -53,6 +57,21 @@ describe("a mistake is named with its field and what to write", () => {
       { missing: { ABSENT: { kind: "worst-of-round" }, TIMEOUT: { kind: "worst-of-round" } } },
       /^missing\.FAILED: write \{ kind/,
     ],
+    [{ emission: { strategy: "tiers" } }, /^emission\.strategy: "tiers": write tier or contribution_weighted/],
+    [{ emission: { strategy: "tier", tiers: [20, 30] } }, /^emission\.tiers: place 2 has more than place 1/],
+    [
+      {
+        emission: { strategy: "contribution_weighted" },
+        metrics: ["model_correlation"],
+        ensembles: [{ name: "main", strategy: "equal_weight" }],
+      },
+      /^emission\.strategy: contribution_weighted shares out by the metric contribution: add it to metrics/,
+    ],
+    [
+      { emission: { strategy: "contribution_weighted" }, metrics: ["contribution", "model_correlation"] },
+      /^emission\.strategy: contribution_weighted asks what a model adds to an ensemble/,
+    ],
+    [{ emission: { strategy: "tier" }, buildEmission: () => ({}) }, /^emission: there is buildEmission beside it/],
     [{ ensembles: [{ name: "my best", strategy: "equal_weight" }] }, /^ensembles my best: the name has letters/],
     [
       { ensembles: [{ name: "a", strategy: "best" }] },

@@ -1,5 +1,6 @@
 import { METRIC_NAMES } from "../domain/metrics/registry.ts";
 import { CALLABLE_SETTINGS } from "./callables.ts";
+import { emissionProblems } from "./check-emission.ts";
 import type { Competition, EnsembleRule, MissingPolicy } from "./competition.ts";
 import type { Problem } from "./competition-error.ts";
 
@@ -59,6 +60,7 @@ export const contractProblems = (contract: Competition): Problem[] => [
   ...calleeProblems(contract),
   ...numberProblems(contract),
   ...choiceProblems(contract),
+  ...emissionProblems(contract),
 ];
 
 function windowProblems({ windows, metrics }: Competition): Problem[] {
@@ -106,7 +108,10 @@ const metricProblems = ({ metrics }: Competition): Problem[] => [
   ...twiceIn(metrics).map((name) => ({ where: "metrics", what: `${name} is there twice` })),
 ];
 
-function rankingProblems({ ranking, windows, metrics }: Competition): Problem[] {
+/** Metrics that compare with the contract's ensembles: without one they are 0 for everybody, and a checkpoint would pay all alike. */
+const OF_ENSEMBLES: readonly string[] = ["contribution", "ensemble_correlation"];
+
+function rankingProblems({ ranking, windows, metrics, ensembles = [] }: Competition): Problem[] {
   const keys = [...windows.map((w) => w.name), "overall", ...metrics];
   return [
     ...(keys.includes(ranking.key)
@@ -117,6 +122,14 @@ function rankingProblems({ ranking, windows, metrics }: Competition): Problem[] 
             what: `nothing on the leaderboard is called ${ranking.key}; there are ${listed(keys)}`,
           },
         ]),
+    ...(OF_ENSEMBLES.includes(ranking.key) && metrics.includes(ranking.key) && ensembles.length === 0
+      ? [
+          {
+            where: "ranking.key",
+            what: `${ranking.key} compares with ensembles, and there are none: declare one in ensembles, or rank by another key`,
+          },
+        ]
+      : []),
     ...(ranking.direction === "asc" || ranking.direction === "desc"
       ? []
       : [{ where: "ranking.direction", what: `"${ranking.direction}": write asc or desc` }]),

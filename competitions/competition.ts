@@ -1,4 +1,6 @@
 import type { z } from "zod";
+import type { EmissionWeights } from "../domain/emission/custom.ts";
+import type { EmissionRule } from "../domain/emission/rule.ts";
 
 /** One record of a feed as competitions see it: times in epoch ms. */
 export interface MarketRecord {
@@ -122,6 +124,19 @@ export interface RankableModel {
 /** Every model exactly once. */
 export type RankOrder = readonly (string | readonly string[])[];
 
+/** A ranked model of a checkpoint's period as a contract's own emission sees it, best first. */
+export interface PayableModel {
+  modelId: string;
+  cruncherId: string;
+  /** from 1; equal values share a rank */
+  rank: number;
+  /** mean of the ranked value over the period, weighted by predictions */
+  value: number;
+  predictionCount: number;
+  /** means of all numbers of its snapshots, metrics included */
+  summary: Readonly<Record<string, number>>;
+}
+
 /** Whose prices a truth is the median of: the node's first source and these. */
 interface TruthSources {
   sources: readonly string[];
@@ -199,6 +214,10 @@ export interface Competition<Input = unknown, Output = unknown, Truth = unknown>
   aggregateSnapshot?(results: readonly Readonly<Record<string, unknown>>[]): SnapshotSummary | Promise<SnapshotSummary>;
   /** the order of the leaderboard, best first, models of equal rank together in a list; absent: by `ranking` */
   rankModels?(rows: readonly RankableModel[]): RankOrder | Promise<RankOrder>;
+  /** who gets how much of a checkpoint's emission; absent: tiers of 35, four of 10 and five of 5 percent */
+  emission?: EmissionRule;
+  /** instead: a weight for each ranked model, of which exact shares are made; asked once, when a period with ranked models is sealed */
+  buildEmission?(ranking: readonly PayableModel[]): EmissionWeights | Promise<EmissionWeights>;
   /** what hub pages show, as GET /reports/schema gives it; absent: made from windows and metrics */
   leaderboardColumns?: readonly unknown[];
   metricsWidgets?: readonly unknown[];

@@ -49,7 +49,21 @@ describe("goes through", () => {
       },
     ],
     ["a constant that is meant", { score: () => ({ value: 1 }), allowConstantScorer: true }],
-    ["a ranker of one's own", { rankModels: (rows: { modelId: string }[]) => [rows.map((r) => r.modelId)] }],
+    [
+      "an emission of one's own",
+      { buildEmission: (models: { modelId: string }[]) => ({ [models[0]!.modelId]: 2, [models[1]!.modelId]: 1n }) },
+    ],
+    [
+      "a ranker of one's own beside an emission of one's own",
+      {
+        rankModels: (rows: { modelId: string }[]) => [rows.map((r) => r.modelId)],
+        buildEmission: (models: { modelId: string }[]) => ({ [models[0]!.modelId]: 1 }),
+      },
+    ],
+    [
+      "an aggregator without a value, where a metric ranks",
+      { aggregateSnapshot: () => ({ best: 1 }), ranking: { key: "ic", direction: "desc" } },
+    ],
     [
       "an aggregator of one's own",
       { aggregateSnapshot: (results: { value: number }[]) => ({ value: Math.max(...results.map((r) => r.value)) }) },
@@ -62,6 +76,27 @@ describe("is refused, with what to write", () => {
     for (;;);
   };
   test.each([
+    [
+      "an emission that throws",
+      {
+        buildEmission: () => {
+          throw new Error("no");
+        },
+      },
+      /^buildEmission: throws on sample values: buildEmission throws no/,
+    ],
+    [
+      "an emission by contribution without pairs",
+      {
+        emission: { strategy: "contribution_weighted" },
+        metrics: ["contribution", "model_correlation"],
+        ensembles: [{ name: "main", strategy: "equal_weight" }],
+        pair: (): null => null,
+      },
+      /^emission\.strategy: contribution_weighted compares pairs/,
+    ],
+    ["an emission of fractions", { buildEmission: () => ({ a: 0.5 }) }, /^buildEmission: .*"a" the weight 0\.5/],
+    ["an emission of nobody", { buildEmission: () => ({}) }, /^buildEmission: .*none of the 3 ranked models/],
     [
       "a constant scorer",
       { score: () => ({ value: 0 }) },
@@ -166,6 +201,14 @@ test("what cannot be tried is said, and samples of the contract's own help", asy
     /^score: gives 1 for every/,
   );
   expect(await findings({ output, samples: () => samples })).toEqual({ problems: [], notes: [] });
+});
+
+test("a ranker of one's own orders no payments, and that is said", async () => {
+  const rankModels = (rows: { modelId: string }[]) => [rows.map((r) => r.modelId)];
+  expect(await findings({ rankModels })).toEqual({
+    problems: [],
+    notes: [expect.stringMatching(/^rankModels: orders the leaderboard only: checkpoints pay by ranking\.key/)],
+  });
 });
 
 test("a scorer that refuses some samples is noted, not refused", async () => {

@@ -1,3 +1,4 @@
+import { tryEmission } from "./check-emission.ts";
 import type { Competition, Resolution, Samples, ScheduledScope, Scope } from "./competition.ts";
 import { attempt, type Findings, shown } from "./findings.ts";
 import type { OutputCheck } from "./python-callables.ts";
@@ -32,6 +33,7 @@ export async function dryRun(target: DryRunTarget): Promise<Findings> {
   tryPair(competition, { scope, outputs, truths }, found);
   await tryAggregator(competition, results, found);
   await tryRanker(competition, found);
+  await tryEmission(competition, found);
   return found;
 }
 

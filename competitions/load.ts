@@ -14,6 +14,7 @@ import { buildCompatInput, buildMarketInput } from "./market-input.ts";
 import {
   type OutputCheck,
   pythonAggregator,
+  pythonEmission,
   pythonInputBuilder,
   pythonOutputCheck,
   pythonRanker,
@@ -22,7 +23,7 @@ import {
 } from "./python-callables.ts";
 import { type FoundCallable, findCallable } from "./resolve-callables.ts";
 import { contractScorer, type Scorer } from "./scorer.ts";
-import { hashOf, type Sources, sourceReader } from "./sources.ts";
+import { canonicalHash, hashOf, type Sources, sourceReader } from "./sources.ts";
 
 /** A competition with the hashes that pin what its rounds ran under. */
 export interface LoadedCompetition {
@@ -89,7 +90,7 @@ export async function loadCompetition(
     competition,
     scopes: schedule,
     contractBody: body,
-    contractHash: hashOf(body),
+    contractHash: canonicalHash(body),
     scorerHash: scorer.hash,
     scorer,
     outputCheck,
@@ -176,6 +177,7 @@ function pythonField(
     return pythonInputBuilder(callable, raw, contract.input);
   }
   if (field === "resolveTruth") return pythonResolver(callable);
+  if (field === "buildEmission") return pythonEmission(callable);
   return field === "aggregateSnapshot" ? pythonAggregator(callable) : pythonRanker(callable);
 }
 

@@ -5,6 +5,7 @@ import type { PythonCallable } from "../models/callables/python-callable.ts";
 import {
   argumentsProblem,
   pythonAggregator,
+  pythonEmission,
   pythonInputBuilder,
   pythonOutputCheck,
   pythonRanker,
@@ -134,4 +135,21 @@ test("one that takes too few arguments says which it is given", () => {
   expect(argumentsProblem("score", 1)).toBe("takes 1 argument(s) by position; write it as (prediction, ground_truth)");
   expect(argumentsProblem("score", 2)).toBeNull();
   expect(argumentsProblem("resolveTruth", null)).toBeNull();
+});
+
+describe("an emission builder", () => {
+  const ranking = [{ modelId: "m", cruncherId: "c", rank: 1, value: 2, predictionCount: 3, summary: { ic: 0.5 } }];
+  test("gets the ranking as dicts, and gives weights", async () => {
+    const builder = fake(() => ({ m: 2n ** 70n }));
+    expect(await pythonEmission(builder.callable)(ranking)).toEqual({ m: 2n ** 70n });
+    expect(builder.given).toEqual([
+      [[{ model_id: "m", cruncher_id: "c", rank: 1, value: 2, prediction_count: 3, result_summary: { ic: 0.5 } }]],
+    ]);
+  });
+  test("answers a dict, or is refused", async () => {
+    await expect(pythonEmission(fake(() => [1]).callable)(ranking)).rejects.toThrow(
+      "the emission builder answered a list: return a dict",
+    );
+    await expect(pythonEmission(fake(() => new Error("boom")).callable)(ranking)).rejects.toThrow("boom");
+  });
 });

@@ -1,3 +1,4 @@
+import type { EmissionWeights } from "../domain/emission/custom.ts";
 import type { PythonCallable } from "../models/callables/python-callable.ts";
 import type { CallableField } from "./callables.ts";
 import type { Competition, RankOrder, Resolution, ResolveRequest, Scope, SnapshotSummary } from "./competition.ts";
@@ -20,6 +21,7 @@ const PYTHON_ARGUMENTS: Readonly<Record<CallableField, { least: number; names: r
   resolveTruth: { least: 2, names: ["records", "request"] },
   aggregateSnapshot: { least: 1, names: ["results"] },
   rankModels: { least: 1, names: ["rows"] },
+  buildEmission: { least: 1, names: ["ranking"] },
 };
 
 /** Why a callable that takes this many arguments by position (null: any number) cannot stand there; null: it can. */
@@ -161,4 +163,20 @@ export const pythonRanker =
     const answer = await one(callable, [asked]);
     if (!Array.isArray(answer)) throw new TypeError(`the ranker answered ${named(answer)}: return a list of model ids`);
     return answer as RankOrder;
+  };
+
+/** `build_emission(ranking: list[dict]) -> dict` of model ids and whole numbers; the ranking is best first. */
+export const pythonEmission =
+  (callable: PythonCallable): NonNullable<Competition["buildEmission"]> =>
+  async (ranking) => {
+    const asked = ranking.map(({ modelId, cruncherId, rank, value, predictionCount, summary }) => ({
+      ...{ model_id: modelId, cruncher_id: cruncherId, rank, value, prediction_count: predictionCount },
+      result_summary: summary,
+    }));
+    const answer = await one(callable, [asked]);
+    if (!isRecord(answer))
+      throw new TypeError(
+        `the emission builder answered ${named(answer)}: return a dict of model ids and whole numbers`,
+      );
+    return answer as EmissionWeights;
   };

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
+import { canonicalText } from "../proofs/canonical.ts";
 
 /** Text by path relative to the competition's folder, with forward slashes on every machine. */
 export type Sources = Readonly<Record<string, string>>;
@@ -75,3 +76,5 @@ const isBelow = (folder: string, file: string): boolean => !relative(folder, fil
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 export const hashOf = (value: unknown): string => sha256(JSON.stringify(value));
+/** Of the canonical text (RFC 8785): whoever has only the stored JSON, in whatever order of keys, finds the same. */
+export const canonicalHash = (value: unknown): string => sha256(canonicalText(JSON.parse(JSON.stringify(value))));

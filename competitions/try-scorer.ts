@@ -71,7 +71,7 @@ function isConstant(scores: readonly { truth: unknown; value: number }[]): boole
 /** The pair that metrics compare. */
 export function tryPair(competition: Competition, { outputs, truths }: Samples, found: Findings): void {
   if (outputs.length === 0 || truths.length === 0) return;
-  const { metrics, ranking } = competition;
+  const { metrics, ranking, emission } = competition;
   try {
     const pair = withinLimit(() => competition.pair(outputs[0], truths[0]));
     const fits = pair === null || [pair?.predicted, pair?.actual].every((x) => typeof x === "number");
@@ -81,6 +81,11 @@ export function tryPair(competition: Competition, { outputs, truths }: Samples, 
       found.problems.push({
         where: "ranking.key",
         what: `${ranking.key} compares pairs, and this competition's pair is null: rank by a window`,
+      });
+    if (pair === null && emission?.strategy === "contribution_weighted")
+      found.problems.push({
+        where: "emission.strategy",
+        what: "contribution_weighted compares pairs, and this competition's pair is null: take tier or buildEmission",
       });
   } catch (error) {
     found.problems.push({ where: "pair", what: `throws ${String(error)}` });

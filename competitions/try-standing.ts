@@ -1,25 +1,32 @@
+import { rankedField } from "../domain/ranked-field.ts";
 import type { Competition, RankableModel } from "./competition.ts";
 import { attempt, type Findings, shown } from "./findings.ts";
 import { rankProblem } from "./rank-order.ts";
 
-/** A checkpoint ranks by the summary's `value`. */
+/** What a checkpoint ranks by has to be in the summary; metrics are put there by the node itself. */
 export async function tryAggregator(
-  { aggregateSnapshot }: Competition,
+  { aggregateSnapshot, ranking, windows }: Competition,
   results: readonly Readonly<Record<string, unknown>>[],
   found: Findings,
 ) {
   if (!aggregateSnapshot || results.length === 0) return;
   const summary = await attempt("aggregateSnapshot", () => aggregateSnapshot(results), found);
-  if (summary && !Number.isFinite(summary.value?.value))
+  if (summary && rankedField({ ranking, windows }) === "value" && !Number.isFinite(summary.value?.value))
     found.problems.push({
       where: "aggregateSnapshot",
-      what: `answers ${shown(summary.value)}: it needs a finite number called value, by which checkpoints are ranked and paid`,
+      what: `answers ${shown(summary.value)}: it needs a finite number called value, by which checkpoints are ranked and paid (ranking.key is ${ranking.key})`,
     });
 }
 
 /** Three models, one of them without any score. */
-export async function tryRanker({ rankModels, windows, metrics }: Competition, found: Findings): Promise<void> {
+export async function tryRanker(competition: Competition, found: Findings): Promise<void> {
+  const { rankModels, windows, metrics, ranking, buildEmission } = competition;
   if (!rankModels) return;
+  if (!buildEmission)
+    found.notes.push({
+      where: "rankModels",
+      what: `orders the leaderboard only: checkpoints pay by ranking.key (${ranking.key}), which anybody can compute again; write buildEmission to pay by another order`,
+    });
   const names = [...windows.map((w) => w.name), "overall", ...metrics];
   const rows = ["a", "b", "c"].map(
     (modelId, i): RankableModel => ({

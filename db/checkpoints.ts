@@ -8,7 +8,9 @@ import {
   isTrouble,
   publicStatus,
 } from "../domain/checkpoint.ts";
+import type { DecisionResult, RecordedDecision } from "../domain/decision.ts";
 import type { Queryable } from "./database.ts";
+import { insertDecision } from "./decisions.ts";
 import type { Checkpoints, CheckpointTransitions, Schema } from "./schema.ts";
 
 export type CheckpointRow = Selectable<Checkpoints>;
@@ -34,6 +36,8 @@ export interface Actor {
   cause: string;
   runId?: string | null;
   activityAttempt?: number | null;
+  /** what a person decided, written down with the step */
+  decision?: RecordedDecision;
 }
 
 export interface Transition extends Actor {
@@ -147,20 +151,26 @@ export async function transition(tx: Transaction<Schema>, step: Transition): Pro
     throw new IllegalTransition(
       `${checkpointId} is not ${from} in attempt ${step.attempt} any more; it cannot become ${to}`,
     );
+  if (step.decision) await insertDecision(tx, step.decision, resultOf(step.decision, to), step.runId ?? null);
   return "moved";
 }
+
+const resultOf = ({ checkpoint, action, actor }: RecordedDecision, phase: CheckpointPhase): DecisionResult => ({
+  ...{ id: checkpoint, action, actor, phase, status: publicStatus(phase), waits_for: null },
+});
 
 /** A transaction is shown from the moment the cluster has seen it; one that a fork took back is not. */
 const shownHash = <T>(to: CheckpointPhase, txHash: string | null, current: T): T | string | null =>
   to === "SEEN" || to === "FINAL" ? (txHash ?? current) : isSubmitted(to) ? current : null;
 
-/** Why a checkpoint that is already submitted does not go on (no phase of its own: SUBMITTED never goes back); null clears it. */
+/** Why a checkpoint that nobody has to decide about does not go on (no phase of its own: SUBMITTED never goes back); null clears it. */
 export async function setCause(db: Queryable, id: string, cause: string | null): Promise<void> {
   await db
     .updateTable("checkpoints")
-    .set({ cause })
+    .set((eb) => ({ cause, version: eb("version", "+", 1) }))
     .where("id", "=", id)
-    .where("phase", "in", ["CLAIMABLE", "PAYING"])
+    .where("phase", "in", ["PLANNED", "SIGNED", "SENT", "SEEN", "FINAL", "CLAIMABLE", "PAYING"])
+    .where("cause", "is distinct from", cause)
     .execute();
 }
 
@@ -189,20 +199,23 @@ const LISTED = [
     "entries_jsonb",
     "emission_jsonb",
     "meta_jsonb",
+    "approvals_needed",
+    "objection_until",
   ] as const),
   ...(["merkle_root", "emission_hash", "created_at", "tx_hash", "submitted_at"] as const),
 ] as const;
 export type ListedCheckpoint = Pick<CheckpointRow, (typeof LISTED)[number]>;
 
-/** Newest first. Without `status`, VOID ones are left out. */
+/** Newest first. Without `status`, VOID ones are left out unless they are asked for. */
 export async function listCheckpoints(
   db: Queryable,
-  filter: { status?: CheckpointStatus; limit: number },
+  filter: { status?: CheckpointStatus | undefined; limit: number; before?: Date | undefined; withVoid?: boolean },
 ): Promise<ListedCheckpoint[]> {
-  const query = db.selectFrom("checkpoints").select(LISTED).orderBy("period_end", "desc").limit(filter.limit);
-  return filter.status
-    ? query.where("status", "=", filter.status).execute()
-    : query.where("status", "!=", "VOID").execute();
+  let query = db.selectFrom("checkpoints").select(LISTED).orderBy("period_end", "desc").limit(filter.limit);
+  if (filter.before) query = query.where("period_end", "<", filter.before);
+  if (filter.status) query = query.where("status", "=", filter.status);
+  else if (!filter.withVoid) query = query.where("status", "!=", "VOID");
+  return query.execute();
 }
 
 export const latestCheckpoint = async (db: Queryable): Promise<ListedCheckpoint | undefined> =>

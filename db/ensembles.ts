@@ -1,7 +1,7 @@
 import { type Selectable, sql } from "kysely";
 import type { Queryable } from "./database.ts";
 import type { Schema } from "./schema.ts";
-import type { NewScore } from "./scores.ts";
+import { type LeafOf, type NewScore, scoreColumns } from "./scores.ts";
 
 export type WeightRow = Selectable<Schema["ensemble_weights"]>;
 export type ErrorRow = Selectable<Schema["ensemble_errors"]>;
@@ -71,8 +71,11 @@ export interface EnsembleRound {
   scope_jsonb: Record<string, unknown>;
   due_at: Date;
   resolve_at: Date;
+  contract_hash: string;
   collected_at: Date;
+  input_hash: string | null;
   truth: Record<string, unknown>;
+  truth_evidence: Record<string, unknown>;
   outputs: Record<string, Record<string, unknown>>;
 }
 
@@ -84,12 +87,13 @@ export async function ensembleRounds(
   limit: number,
 ): Promise<EnsembleRound[]> {
   const { rows } = await sql<EnsembleRound>`
-    select r.id, r.scope_key, r.scope_jsonb, r.due_at, r.resolve_at, coalesce(r.collected_at, r.due_at) as collected_at, t.result_jsonb as truth,
+    select r.id, r.scope_key, r.scope_jsonb, r.due_at, r.resolve_at, r.contract_hash, coalesce(r.collected_at, r.due_at) as collected_at,
+      i.hash as input_hash, t.result_jsonb as truth, t.evidence_jsonb as truth_evidence,
       (select coalesce(jsonb_object_agg(p.model_id, p.inference_output_jsonb), '{}') from predictions p join models m on m.id = p.model_id and not m.virtual
         where p.round_id = r.id and p.due_at = r.due_at and p.status = 'SCORED' and p.inference_output_jsonb is not null) as outputs
     from (select distinct round_id from scores where window_end is null and current and not counted_before and resolved_at < ${end}) s
     cross join lateral (select * from rounds where id = s.round_id and status = 'SCORED' offset 0) r
-    join truths t on t.round_id = r.id
+    join truths t on t.round_id = r.id left join inputs i on i.id = r.input_id
     where (r.due_at, r.id collate "C") > (${after.due}, ${after.id} collate "C")
     order by r.due_at, r.id collate "C" limit ${limit}`.execute(db);
   return rows;
@@ -97,11 +101,12 @@ export async function ensembleRounds(
 
 /** One ensemble's answer in one round and what it scored. */
 export interface EnsembleRow {
-  round: Omit<EnsembleRound, "truth" | "outputs">;
+  round: Omit<EnsembleRound, "outputs">;
   configId: string;
   output: unknown;
   weights: Readonly<Record<string, number>>;
   score: NewScore;
+  leaf: LeafOf;
 }
 
 /** Stores ensembles' predictions and scores together; what is there already stays as it is. */
@@ -111,7 +116,7 @@ export async function storeEnsembleRows(db: Queryable, rows: readonly EnsembleRo
     with given as (
       select * from jsonb_to_recordset(${JSON.stringify(rows.map(flat))}::jsonb) as g(id text, round_id text, model_id text, config_id text,
         scope_key text, scope jsonb, output jsonb, weights jsonb, performed_at timestamptz, resolve_at timestamptz, due_at timestamptz,
-        score_id text, scorer_hash text, result jsonb, value float8, predicted float8, actual float8, success boolean, failed_reason text)
+        score jsonb)
     ), answered as (
       insert into predictions (id, round_id, model_id, deployment_id, prediction_config_id, scope_key, scope_jsonb, status,
         inference_output_jsonb, meta_jsonb, performed_at, resolvable_at, due_at)
@@ -121,13 +126,15 @@ export async function storeEnsembleRows(db: Queryable, rows: readonly EnsembleRo
       on conflict do nothing returning round_id, model_id
     )
     insert into scores (id, prediction_id, round_id, model_id, due_at, scorer_hash, result_jsonb, value, predicted, actual, success,
-      failed_reason, resolved_at)
-    select score_id, id, g.round_id, g.model_id, due_at, scorer_hash, result, value, predicted, actual, success, failed_reason, resolve_at
-    from given g join answered a on a.round_id = g.round_id and a.model_id = g.model_id
+      failed_reason, resolved_at, leaf_hash)
+    select s.id, g.id, g.round_id, g.model_id, due_at, scorer_hash, result, value, predicted, actual, success, failed_reason, resolve_at, leaf_hash
+    from given g join answered a on a.round_id = g.round_id and a.model_id = g.model_id,
+      jsonb_to_record(g.score) as s(id text, scorer_hash text, result jsonb, value float8, predicted float8, actual float8, success boolean,
+        failed_reason text, leaf_hash bytea)
     on conflict do nothing`.execute(db);
 }
 
-const flat = ({ round, configId, output, weights, score }: EnsembleRow) => ({
+const flat = ({ round, configId, output, weights, score, leaf }: EnsembleRow) => ({
   id: score.predictionId,
   round_id: round.id,
   model_id: score.modelId,
@@ -139,12 +146,5 @@ const flat = ({ round, configId, output, weights, score }: EnsembleRow) => ({
   performed_at: round.collected_at,
   resolve_at: round.resolve_at,
   due_at: round.due_at,
-  score_id: score.id,
-  scorer_hash: score.scorerHash,
-  result: score.result,
-  value: score.value,
-  predicted: score.pair?.predicted ?? null,
-  actual: score.pair?.actual ?? null,
-  success: score.success,
-  failed_reason: score.failedReason,
+  score: scoreColumns(score, leaf),
 });

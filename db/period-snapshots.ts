@@ -1,20 +1,6 @@
+import { sql } from "kysely";
+import type { CountedSnapshot } from "../domain/period-means.ts";
 import type { Queryable } from "./database.ts";
-
-export interface PeriodWindow {
-  start_at: Date;
-  end_at: Date;
-  status: "OPEN" | "COMMITTED";
-}
-
-/** Scoring windows that touch [start, end) or border on its end, oldest first. */
-export const windowsOf = (db: Queryable, startMs: number, endMs: number): Promise<PeriodWindow[]> =>
-  db
-    .selectFrom("scoring_windows")
-    .select(["start_at", "end_at", "status"])
-    .where("end_at", ">", new Date(startMs))
-    .where("start_at", "<", new Date(endMs))
-    .orderBy("end_at")
-    .execute();
 
 export const firstWindowStart = async (db: Queryable): Promise<Date | null> =>
   (
@@ -24,49 +10,121 @@ export const firstWindowStart = async (db: Queryable): Promise<Date | null> =>
       .executeTakeFirst()
   )?.start ?? null;
 
-export interface PeriodSnapshot {
-  id: string;
+export interface WindowCoverage {
+  /** how much of the time scoring windows have, ms; one that reaches beyond the end has its part of it */
+  coveredMs: number;
+  /** end of the first window that ends in the time and is not committed */
+  firstOpenEnd: Date | null;
+}
+
+/** How far the time (fromMs, endMs] has been cut into scoring windows and these are committed. Windows never overlap: the schema refuses it. */
+export async function windowCoverage(db: Queryable, fromMs: number, endMs: number): Promise<WindowCoverage> {
+  const [from, end] = [new Date(fromMs), new Date(endMs)];
+  const { rows } = await sql<{ covered_ms: number; first_open: Date | null }>`
+    select coalesce(sum(extract(epoch from least(end_at, ${end}) - greatest(start_at, ${from}))) * 1000, 0)::float8 as covered_ms,
+      min(end_at) filter (where status <> 'COMMITTED' and end_at <= ${end}) as first_open
+    from scoring_windows where end_at > ${from} and start_at < ${end}`.execute(db);
+  return { coveredMs: Math.round(rows[0]!.covered_ms), firstOpenEnd: rows[0]!.first_open };
+}
+
+interface PaidModel {
   model_id: string;
   model_name: string;
   cruncher_id: string;
   cruncher_name: string;
-  content_hash: string;
-  prediction_count: number;
-  value: number | null;
-  /** of the snapshot that this one corrects: it was counted before, here or in an earlier period */
-  superseded_count: number | null;
-  superseded_value: number | null;
 }
 
-/**
- * The snapshots that the windows ending in (start, end] committed, without virtual models, in order of id. A correction counts in the period
- * in which it was made, less what it corrects: what was sealed stays as it was.
- */
-export async function snapshotsOfPeriod(db: Queryable, startMs: number, endMs: number): Promise<PeriodSnapshot[]> {
+/** Every model that may be paid, by id: no virtual ones. */
+async function paidModels(db: Queryable): Promise<ReadonlyMap<string, PaidModel>> {
   const rows = await db
-    .selectFrom("snapshots as s")
-    .innerJoin("models as m", "m.id", "s.model_id")
-    .leftJoin("snapshots as old", "old.id", "s.supersedes")
-    .select([
-      "s.id",
-      "s.model_id",
-      "m.name as model_name",
-      "m.player_id as cruncher_id",
-      "m.player_name as cruncher_name",
-      "s.content_hash",
-    ])
-    .select(["s.prediction_count", "s.result_summary_jsonb as summary"])
-    .select(["old.prediction_count as superseded_count", "old.result_summary_jsonb as superseded"])
-    .where("s.window_end", ">", new Date(startMs))
-    .where("s.window_end", "<=", new Date(endMs))
-    .where("m.virtual", "=", false)
-    .orderBy("s.id")
+    .selectFrom("models")
+    .select(["id as model_id", "name as model_name", "player_id as cruncher_id", "player_name as cruncher_name"])
+    .where("virtual", "=", false)
     .execute();
-  return rows.map(({ summary, superseded, ...row }) => ({
-    ...row,
-    value: valueIn(summary),
-    superseded_value: valueIn(superseded),
-  }));
+  return new Map(rows.map((row) => [row.model_id, row]));
+}
+
+/** Rows of one page: some megabytes, however many there are. */
+const PAGE = 2_000;
+
+/**
+ * The snapshots that the windows ending in (start, end] committed, without virtual models, in pages in order of (window end, id). A window
+ * belongs to the period in which it ends, and a correction to the one in which it was made.
+ */
+export async function* snapshotsOfPeriod(
+  db: Queryable,
+  startMs: number,
+  endMs: number,
+  pageSize = PAGE,
+): AsyncGenerator<CountedSnapshot[]> {
+  const models = await paidModels(db);
+  let after: Position = { window_end_ms: startMs, id: LAST };
+  for (;;) {
+    const page = await snapshotPage(db, { startMs, endMs, after, limit: pageSize });
+    const corrected = page.flatMap((row) => row.supersedes ?? []);
+    const superseded = await summariesOf(db, corrected);
+    yield page.flatMap(({ model_id, supersedes, prediction_count, result_summary, of_earlier_period }) => {
+      const model = models.get(model_id);
+      if (!model) return [];
+      const before = supersedes === null ? null : superseded.get(supersedes)!;
+      return [{ ...model, prediction_count, result_summary, of_earlier_period, superseded: before }];
+    });
+    if (page.length < pageSize) return;
+    after = page.at(-1)!;
+  }
+}
+/** Behind every id: a window that ends where the period begins belongs to the one before. */
+const LAST = "\u{10ffff}";
+
+interface Position {
+  window_end_ms: number;
+  id: string;
+}
+type PageRow = Position &
+  Omit<CountedSnapshot, keyof PaidModel | "superseded"> & { model_id: string; supersedes: string | null };
+
+/** Times as numbers: a million dates are seconds of parsing. */
+async function snapshotPage(
+  db: Queryable,
+  { startMs, endMs, after, limit }: { startMs: number; endMs: number; after: Position; limit: number },
+): Promise<PageRow[]> {
+  const from = new Date(after.window_end_ms);
+  const { rows } = await sql<PageRow>`
+    select id, (extract(epoch from window_end) * 1000)::float8 as window_end_ms, model_id, prediction_count, result_summary_jsonb as result_summary,
+      supersedes, period_end <= ${new Date(startMs)} as of_earlier_period
+    from snapshots
+    where (window_end, id collate "C") > (${from}, ${after.id}) and window_end >= ${from} and window_end <= ${new Date(endMs)}
+    order by window_end, id collate "C" limit ${limit}`.execute(db);
+  return rows;
+}
+
+type Summary = NonNullable<CountedSnapshot["superseded"]>;
+
+async function summariesOf(db: Queryable, ids: readonly string[]): Promise<ReadonlyMap<string, Summary>> {
+  if (ids.length === 0) return new Map();
+  const rows = await db
+    .selectFrom("snapshots")
+    .select(["id", "prediction_count", "result_summary_jsonb as result_summary"])
+    .where(sql<boolean>`id = any(${ids})`)
+    .execute();
+  return new Map(rows.map(({ id, ...summary }) => [id, summary]));
+}
+
+/** Hashes of the contracts that rounds began under whose scores the period's snapshots hold, sorted. */
+export async function contractHashesOfPeriod(db: Queryable, startMs: number, endMs: number): Promise<string[]> {
+  const [start, end] = [new Date(startMs), new Date(endMs)];
+  const { rows } = await sql<{ contract_hash: string }>`
+    with held as (
+      select start_at, end_at from scoring_windows where end_at > ${start} and end_at <= ${end}
+      union
+      select period_start, period_end from snapshots where window_end > ${start} and window_end <= ${end} and period_end <= ${start}
+    ), stretch as (select min(start_at) as first, max(end_at) as last from held where end_at > ${start})
+    select * from (
+      select contract_hash from rounds, stretch where resolve_at >= first and resolve_at < last
+      union
+      select r.contract_hash from held join rounds r on r.resolve_at >= held.start_at and r.resolve_at < held.end_at where held.end_at <= ${start}
+    ) named order by contract_hash collate "C"`.execute(db);
+  return rows.map((row) => row.contract_hash);
 }
 
 /** Every cruncher the node has seen, in order of registration. */
@@ -82,6 +140,3 @@ export async function crunchersInOrder(db: Queryable): Promise<{ id: string; nam
     .execute();
   return rows.map(({ id, name }) => ({ id, name }));
 }
-
-const valueIn = (summary: Record<string, unknown> | null): number | null =>
-  typeof summary?.value === "number" && Number.isFinite(summary.value) ? summary.value : null;

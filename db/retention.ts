@@ -47,6 +47,7 @@ export async function oldestUnbundled(db: Queryable): Promise<SealedPeriod[]> {
     .selectFrom("checkpoints")
     .select(["id", "period_start", "bundle_written_at"])
     .where("bundle_written_at", "is", null)
+    .where((eb) => eb.or([eb("phase", "!=", "VOID"), eb("emission_hash", "!=", "")])) // voided before it was sealed: it never has one
     .orderBy("period_start")
     .limit(1)
     .execute();

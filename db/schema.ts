@@ -1,4 +1,6 @@
 import type {
+  CheckpointDecisions,
+  CheckpointLog,
   Checkpoints,
   CheckpointTransitions,
   PayoutBatches,
@@ -34,7 +36,13 @@ import type {
   Snapshots,
 } from "./schema/scores.ts";
 
-export type { Checkpoints, CheckpointTransitions, PayoutBatches } from "./schema/checkpoints.ts";
+export type {
+  CheckpointDecisions,
+  CheckpointLog,
+  Checkpoints,
+  CheckpointTransitions,
+  PayoutBatches,
+} from "./schema/checkpoints.ts";
 export type { DimensionColumns } from "./schema/columns.ts";
 export type { BackfillJobs } from "./schema/feeds.ts";
 export type { PredictionStatus, Predictions, Rounds, TournamentRounds, Truths, Voids } from "./schema/rounds.ts";
@@ -82,6 +90,8 @@ export interface Schema {
   merkle_nodes: MerkleNodes;
   checkpoints: Checkpoints;
   checkpoint_transitions: CheckpointTransitions;
+  checkpoint_decisions: CheckpointDecisions;
+  checkpoint_log: CheckpointLog;
   submissions: Submissions;
   payout_batches: PayoutBatches;
   submission_attempts: SubmissionAttempts;

@@ -22,18 +22,26 @@ export interface NewScore {
   deadLetter?: { error: string; attempts: number };
 }
 
+/** Hash of a score's record; null: it has none, because the database would refuse it. */
+export type LeafOf = (score: NewScore) => Uint8Array | null;
+
 /**
  * All scores of a round, its predictions' statuses and its own: one statement, one journey, one commit. Where the database refuses the
  * batch because of what is in it, each prediction is stored in a savepoint of its own, and the refused ones are FAILED with the reason.
  * False: the round had been scored before.
  */
-export async function storeScores(db: Database, round: RoundRow, scores: readonly NewScore[]): Promise<boolean> {
+export async function storeScores(
+  db: Database,
+  round: RoundRow,
+  scores: readonly NewScore[],
+  leaf: LeafOf,
+): Promise<boolean> {
   await ensurePartitions(db, "scores", round.due_at.getTime(), round.due_at.getTime());
   try {
-    return await storeBatch(db, round, scores, takeRound(round), WAITING);
+    return await storeBatch(db, { round, leaf, waiting: WAITING }, scores, takeRound(round));
   } catch (error) {
     if (!isOfTheData(error)) throw error;
-    return storeOneByOne(db, round, scores);
+    return storeOneByOne(db, { round, leaf, waiting: WAITING }, scores);
   }
 }
 
@@ -41,17 +49,27 @@ export async function storeScores(db: Database, round: RoundRow, scores: readonl
  * Scores that come after their round was scored (a retried dead letter, another version of the scorer). The version before stays as a row
  * that is not current; the next scoring window writes the correction. Call in a transaction.
  */
-export async function storeLateScores(tx: Queryable, round: RoundRow, scores: readonly NewScore[]): Promise<void> {
+export async function storeLateScores(
+  tx: Queryable,
+  round: RoundRow,
+  scores: readonly NewScore[],
+  leaf: LeafOf,
+): Promise<void> {
   for (const score of scores)
     await sql`
       update scores set current = false
       where round_id = ${round.id} and due_at = ${round.due_at} and model_id = ${score.modelId} and current`.execute(
       tx,
     );
-  await storeBatch(tx, round, scores, sql`select ${round.id}::text as id`, [...WAITING, "FAILED"]);
+  await storeBatch(tx, { round, leaf, waiting: [...WAITING, "FAILED"] }, scores, sql`select ${round.id}::text as id`);
 }
 
-/** Predictions of these statuses become what their score makes of them. */
+interface Batch {
+  round: RoundRow;
+  leaf: LeafOf;
+  /** predictions of these statuses become what their score makes of them */
+  waiting: readonly PredictionStatus[];
+}
 const WAITING: readonly PredictionStatus[] = ["PENDING"];
 
 /** Errors about values (22), constraints (23) and sizes (54) come from a row; everything else would meet the next try as well. */
@@ -64,28 +82,27 @@ const takeRound = (round: RoundRow) => sql`
 /** `taken` gives one row where the scores are to be stored, none where not. A failed score of the same scorer gives way to a new one. */
 async function storeBatch(
   db: Queryable,
-  round: RoundRow,
+  { round, leaf, waiting }: Batch,
   scores: readonly NewScore[],
   taken: RawBuilder<unknown>,
-  waiting: readonly PredictionStatus[],
 ): Promise<boolean> {
   const refusals = JSON.stringify(
     Object.fromEntries(scores.flatMap((s) => (s.deadLetter ? [[s.modelId, refusal(s.deadLetter)]] : []))),
   );
   const { rows } = await sql<{ taken: boolean }>`
     with taken as (${taken}), given as (
-      select s.* from taken, jsonb_to_recordset(${JSON.stringify(scores.map(scoreColumns))}::jsonb) as s(id text, prediction_id text, model_id text,
+      select s.* from taken, jsonb_to_recordset(${JSON.stringify(scores.map((s) => scoreColumns(s, leaf)))}::jsonb) as s(id text, prediction_id text, model_id text,
         deployment_id text, scorer_hash text, result jsonb, value float8, predicted float8, actual float8, success boolean, failed_reason text,
-        letter text, attempts int)
+        letter text, attempts int, leaf_hash bytea)
     ), stored as (
       insert into scores (id, prediction_id, round_id, model_id, due_at, scorer_hash, deployment_id, result_jsonb, value, predicted, actual,
-        success, failed_reason, resolved_at)
+        success, failed_reason, resolved_at, leaf_hash)
       select id, prediction_id, ${round.id}, model_id, ${round.due_at}::timestamptz, scorer_hash, deployment_id, result, value, predicted, actual,
-        success, failed_reason, ${round.resolve_at}::timestamptz
+        success, failed_reason, ${round.resolve_at}::timestamptz, leaf_hash
       from given
       on conflict (round_id, model_id, scorer_hash, due_at) do update set result_jsonb = excluded.result_jsonb, value = excluded.value,
         predicted = excluded.predicted, actual = excluded.actual, success = excluded.success, failed_reason = excluded.failed_reason,
-        current = true, scored_at = now(), window_end = null
+        leaf_hash = excluded.leaf_hash, current = true, scored_at = now(), window_end = null
     ), settled as (
       update predictions set status = case when ${refusals}::jsonb ? model_id then 'FAILED' else 'SCORED' end, reason = ${refusals}::jsonb->>model_id
       where round_id = ${round.id} and due_at = ${round.due_at} and status in (${sql.join(waiting)})
@@ -102,7 +119,7 @@ async function storeBatch(
 }
 
 /** A score as a row of jsonb_to_recordset. */
-export const scoreColumns = ({ deadLetter, pair, ...score }: NewScore) => ({
+export const scoreColumns = ({ deadLetter, pair, ...score }: NewScore, leaf: LeafOf) => ({
   id: score.id,
   prediction_id: score.predictionId,
   model_id: score.modelId,
@@ -116,24 +133,29 @@ export const scoreColumns = ({ deadLetter, pair, ...score }: NewScore) => ({
   failed_reason: score.failedReason,
   letter: deadLetter?.error ?? null,
   attempts: deadLetter?.attempts ?? null,
+  leaf_hash: byteaText(leaf({ ...score, pair })),
 });
+
+const byteaText = (bytes: Uint8Array | null): string | null =>
+  bytes && `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex")}`;
 
 const refusal = ({ error, attempts }: { error: string; attempts: number }): string =>
   `the scorer refused it ${attempts} times: ${error}`;
 
-async function storeOneByOne(db: Database, round: RoundRow, scores: readonly NewScore[]): Promise<boolean> {
+async function storeOneByOne(db: Database, batch: Batch, scores: readonly NewScore[]): Promise<boolean> {
+  const { round } = batch;
   const one = sql`select ${round.id}::text as id`;
   return db.transaction().execute(async (tx) => {
     if (!(await moveRound(tx, round.id, "RESOLVED", "SCORED"))) return false;
     for (const score of scores) {
       await sql`savepoint one_prediction`.execute(tx);
       try {
-        await storeBatch(tx, round, [score], one, WAITING);
+        await storeBatch(tx, batch, [score], one);
         await sql`release savepoint one_prediction`.execute(tx);
       } catch (error) {
         if (!isOfTheData(error)) throw error;
         await sql`rollback to savepoint one_prediction`.execute(tx);
-        await storeBatch(tx, round, [refusedByDatabase(score, String(error))], one, WAITING);
+        await storeBatch(tx, batch, [refusedByDatabase(score, String(error))], one);
       }
     }
     return true;

@@ -2,6 +2,11 @@ import { sql } from "kysely";
 import type { Queryable } from "./database.ts";
 import type { SnapshotRow } from "./windows.ts";
 
+const COLUMNS = [
+  ...(["id", "model_id", "window_end", "period_start", "period_end", "revision", "prediction_count"] as const),
+  ...(["result_summary_jsonb", "meta_jsonb", "content_hash", "supersedes", "created_at"] as const),
+] as const satisfies (keyof SnapshotRow)[];
+
 export interface SnapshotFilter {
   models?: readonly string[] | undefined;
   /** period ends, half-open */
@@ -16,7 +21,7 @@ export interface SnapshotFilter {
 export async function listSnapshots(db: Queryable, filter: SnapshotFilter): Promise<SnapshotRow[]> {
   let query = db
     .selectFrom("snapshots")
-    .selectAll()
+    .select(COLUMNS)
     .orderBy("period_end", "desc")
     .orderBy("model_id", "desc")
     .orderBy("revision", "desc")
@@ -37,7 +42,7 @@ export async function latestSnapshots(db: Queryable, filter: Omit<SnapshotFilter
   const { rows } = await sql<SnapshotRow>`
     select s.* from models m
     cross join lateral (
-      select * from snapshots s where s.model_id = m.id
+      select ${sql.join(COLUMNS.map((name) => sql.ref(name)))} from snapshots s where s.model_id = m.id
         and ${filter.from ? sql`s.period_end >= ${filter.from}` : sql`true`}
         and ${filter.to ? sql`s.period_end < ${filter.to}` : sql`true`}
       order by s.period_end desc, s.revision desc limit 1

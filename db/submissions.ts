@@ -1,4 +1,4 @@
-import type { Transaction } from "kysely";
+import { sql, type Transaction } from "kysely";
 import type { Attempt, FrozenPlan } from "../chain/port.ts";
 import type { Queryable } from "./database.ts";
 import type { Schema } from "./schema.ts";
@@ -16,22 +16,46 @@ export async function storePlan(tx: Transaction<Schema>, checkpointId: string, p
   return (await planOf(tx, checkpointId, 0))!;
 }
 
+export interface StoredPlan {
+  plan: FrozenPlan;
+  /** greatest finalized slot that was read for it */
+  contextSlot: string | null;
+}
+
 /** Part 0 is the emission, 1 and up the payout batches. */
-export async function planOf(db: Queryable, checkpointId: string, part: number): Promise<FrozenPlan | undefined> {
-  const row =
-    part === 0
-      ? await db
-          .selectFrom("submissions")
-          .select("plan_jsonb")
-          .where("checkpoint_id", "=", checkpointId)
-          .executeTakeFirst()
-      : await db
-          .selectFrom("payout_batches")
-          .select("plan_jsonb")
-          .where("checkpoint_id", "=", checkpointId)
-          .where("part", "=", part)
-          .executeTakeFirst();
-  return row?.plan_jsonb as unknown as FrozenPlan | undefined;
+export async function storedPlan(db: Queryable, checkpointId: string, part: number): Promise<StoredPlan | undefined> {
+  const columns = ["plan_jsonb", "context_slot"] as const;
+  const emission = db.selectFrom("submissions").select(columns).where("checkpoint_id", "=", checkpointId);
+  const batch = db.selectFrom("payout_batches").select(columns).where("checkpoint_id", "=", checkpointId);
+  const row = await (part === 0 ? emission.executeTakeFirst() : batch.where("part", "=", part).executeTakeFirst());
+  return row && { plan: row.plan_jsonb as unknown as FrozenPlan, contextSlot: row.context_slot };
+}
+
+export const planOf = async (db: Queryable, checkpointId: string, part: number): Promise<FrozenPlan | undefined> =>
+  (await storedPlan(db, checkpointId, part))?.plan;
+
+/** Remembers that the chain was read as of `slot`; it never goes back. */
+export async function noteSlot(db: Queryable, checkpointId: string, part: number, slot: string): Promise<void> {
+  const later = sql<boolean>`(context_slot is null or context_slot < ${slot})`;
+  const noted = { context_slot: slot };
+  const emission = db.updateTable("submissions").set(noted).where("checkpoint_id", "=", checkpointId).where(later);
+  const batches = db.updateTable("payout_batches").set(noted).where("checkpoint_id", "=", checkpointId).where(later);
+  await (part === 0 ? emission.execute() : batches.where("part", "=", part).execute());
+}
+
+/** True when another plan's bytes, which may still land, live by this nonce; those of a voided checkpoint are never sent again. */
+export async function nonceIsTaken(db: Queryable, nonce: string, checkpointId: string, part: number): Promise<boolean> {
+  const other = await db
+    .selectFrom("submission_attempts as a")
+    .innerJoin("checkpoints as c", "c.id", "a.checkpoint_id")
+    .select("a.n")
+    .where("a.outcome", "is", null)
+    .where("c.phase", "!=", "VOID")
+    .where(sql<boolean>`a.lifetime_jsonb ->> 'nonce' = ${nonce}`)
+    .where((eb) => eb.or([eb("a.checkpoint_id", "!=", checkpointId), eb("a.part", "!=", part)]))
+    .limit(1)
+    .executeTakeFirst();
+  return other !== undefined;
 }
 
 /** Commits attempt n before it is ever sent. Where another worker was faster, its attempt is the one, and ours is never sent. */

@@ -19,6 +19,8 @@ export interface CountedScore {
   window_end_ms: number;
   /** a version before this one was counted by a window */
   counted_before: boolean;
+  /** null: scored before there were any */
+  leaf_hash: Uint8Array | null;
 }
 
 /** A model's snapshot of an earlier window that is no longer what its scores say. */
@@ -31,7 +33,7 @@ export interface StaleSnapshot {
 const columns = (
   scopeKey: RawBuilder<unknown>,
 ) => sql`s.model_id, s.deployment_id, s.round_id, ${scopeKey} as scope_key, (extract(epoch from s.due_at) * 1000)::float8 as due_ms, s.value,
-  s.predicted, s.actual, s.success, s.result_jsonb::text as result, (extract(epoch from s.window_end) * 1000)::float8 as window_end_ms, s.counted_before`;
+  s.predicted, s.actual, s.success, s.result_jsonb::text as result, (extract(epoch from s.window_end) * 1000)::float8 as window_end_ms, s.counted_before, s.leaf_hash`;
 
 /** One look-up per score: a join would read all rounds that there ever were. */
 const OF_ITS_ROUND = sql`(select r.scope_key from rounds r where r.id = s.round_id)`;

@@ -1,9 +1,10 @@
 import { type Selectable, sql } from "kysely";
 import type { Queryable } from "./database.ts";
-import type { Leaderboards, MerkleCycles, ScoringWindows, Snapshots } from "./schema.ts";
+import type { Leaderboards, ScoringWindows, Snapshots } from "./schema.ts";
 
 export type WindowRow = Selectable<ScoringWindows>;
-export type SnapshotRow = Selectable<Snapshots>;
+/** Without what only proofs read: leaf hashes are 32 bytes a score. */
+export type SnapshotRow = Omit<Selectable<Snapshots>, "leaf_hashes" | "scores_root">;
 
 /** The row of a window is its outbox: reconcile starts the workflow of every one that is OPEN. */
 export async function openWindow(db: Queryable, startMs: number, endMs: number): Promise<void> {
@@ -85,6 +86,9 @@ export interface NewSnapshot {
   summary: Record<string, unknown>;
   meta: Record<string, unknown>;
   contentHash: string;
+  scoresRoot: string;
+  /** hashes of its scores end to end */
+  leafHashes: Uint8Array;
 }
 
 /** A statement takes 65,535 values; a correction of many windows has more. */
@@ -111,6 +115,8 @@ const insertPage = (tx: Queryable, endMs: number, snapshots: readonly NewSnapsho
         result_summary_jsonb: JSON.stringify(s.summary),
         meta_jsonb: JSON.stringify(s.meta),
         content_hash: s.contentHash,
+        scores_root: s.scoresRoot,
+        leaf_hashes: s.leafHashes,
         supersedes: s.supersedes,
       })),
     )
@@ -139,36 +145,6 @@ export const lockWindow = (tx: Queryable, endMs: number): Promise<WindowRow | un
   tx.selectFrom("scoring_windows").selectAll().where("end_at", "=", new Date(endMs)).forUpdate().executeTakeFirst();
 
 export type LeaderboardRow = Selectable<Leaderboards>;
-export type CycleRow = Selectable<MerkleCycles>;
-
-export const lastCycle = (db: Queryable): Promise<CycleRow | undefined> =>
-  db.selectFrom("merkle_cycles").selectAll().orderBy("window_end", "desc").limit(1).executeTakeFirst();
-
-export async function insertCycle(
-  tx: Queryable,
-  cycle: {
-    id: string;
-    endMs: number;
-    previous: CycleRow | undefined;
-    root: string;
-    chainedRoot: string;
-    count: number;
-  },
-): Promise<void> {
-  await tx
-    .insertInto("merkle_cycles")
-    .values({
-      id: cycle.id,
-      window_end: new Date(cycle.endMs),
-      previous_cycle_id: cycle.previous?.id ?? null,
-      previous_cycle_root: cycle.previous?.chained_root ?? null,
-      snapshots_root: cycle.root,
-      chained_root: cycle.chainedRoot,
-      snapshot_count: cycle.count,
-    })
-    .execute();
-}
-
 export const lastCommittedWindow = (db: Queryable): Promise<WindowRow | undefined> =>
   db
     .selectFrom("scoring_windows")

@@ -1,10 +1,12 @@
+import type { RecordedDecision } from "./decision.ts";
+
 /** Public: what people and peers' tools see. */
 export const CHECKPOINT_STATUSES = ["PENDING", "SUBMITTED", "CLAIMABLE", "PAID", "VOID"] as const;
 export type CheckpointStatus = (typeof CHECKPOINT_STATUSES)[number];
 
 /**
  * Internal phases and the legal next ones. Back to PLANNED: the attempt is dead and its markers are absent at finalized, or a
- * person said retry. SEEN back to SENT: a fork dropped it, the same bytes go out again. From FINAL on nothing goes back.
+ * person said retry. BLOCKED and FAILED to FINAL: it landed after all, as somebody noticed. SEEN back to SENT: a fork dropped it, the same bytes go out again. From FINAL on nothing goes back.
  */
 export const NEXT_PHASES = {
   SEALED: ["AWAITING_APPROVAL", "VOID"],
@@ -17,9 +19,9 @@ export const NEXT_PHASES = {
   CLAIMABLE: ["PAYING", "PAID"],
   PAYING: ["PAID"],
   PAID: [],
-  BLOCKED: ["SEALED", "AWAITING_APPROVAL", "PLANNED", "VOID"],
+  BLOCKED: ["SEALED", "AWAITING_APPROVAL", "PLANNED", "FINAL", "VOID"],
   CONFLICT: ["PLANNED", "VOID"],
-  FAILED: ["PLANNED", "VOID"],
+  FAILED: ["PLANNED", "FINAL", "VOID"],
   VOID: [],
 } as const satisfies Record<string, readonly string[]>;
 
@@ -50,7 +52,7 @@ export const isSubmitted = (phase: CheckpointPhase): boolean =>
 const DECISION_PHASES = {
   approve: ["AWAITING_APPROVAL"],
   retry: ["FAILED", "CONFLICT"],
-  retryBlocked: ["BLOCKED", "CLAIMABLE", "PAYING"],
+  retryBlocked: ["BLOCKED", "FINAL", "CLAIMABLE", "PAYING"],
   void: ["AWAITING_APPROVAL", "BLOCKED", "CONFLICT", "FAILED"],
 } as const satisfies Record<string, readonly CheckpointPhase[]>;
 
@@ -103,4 +105,6 @@ export interface CheckpointPosition {
 export interface Reason {
   actor: string;
   cause: string;
+  /** written down together with the step that it makes */
+  decision?: RecordedDecision;
 }

@@ -1,11 +1,5 @@
-import { apportion } from "./apportion.ts";
-
 /** 100 % in the chain's fixed-point unit. */
 export const FRAC64 = 1_000_000_000n;
-
-/** Percent of each place; places from the eleventh on have none. */
-const TIERS: readonly bigint[] = [35n, 10n, 10n, 10n, 10n, 5n, 5n, 5n, 5n, 5n];
-const ALL_PERCENT = 100n;
 
 export interface Contender {
   modelId: string;
@@ -15,6 +9,9 @@ export interface Contender {
   /** mean of the ranked value over the period, weighted by predictions */
   value: number;
   predictionCount: number;
+  snapshotCount: number;
+  /** means of all numbers of its snapshots' summaries over the period, by name */
+  summary: Readonly<Record<string, number>>;
 }
 
 export interface Ranked extends Contender {
@@ -37,27 +34,6 @@ export function rank(contenders: readonly Contender[], direction: "asc" | "desc"
     if (i === 0 || contender.value !== sorted[i - 1]!.value) place = i + 1;
     return { ...contender, rank: place };
   });
-}
-
-/**
- * Tier rewards of a ranking, summing to exactly FRAC64 (to 0 when nobody is ranked). Models of one rank share the tiers of the places
- * they take equally; what fewer than ten models leave unassigned is split equally among all; units lost to rounding go
- * to the largest remainders, better place first.
- */
-export function tierRewards(ranking: readonly Ranked[]): Rewarded[] {
-  const count = BigInt(ranking.length);
-  const tied = new Map<number, bigint>();
-  for (const { rank } of ranking) tied.set(rank, (tied.get(rank) ?? 0n) + 1n);
-  const unassigned = ALL_PERCENT - TIERS.slice(0, ranking.length).reduce((a, b) => a + b, 0n);
-  // Percent of a model = tiers of its rank / models of its rank + unassigned / count, over one common denominator.
-  const denominator = [...tied.values(), count].reduce(leastCommonMultiple, 1n);
-  const weights = ranking.map(({ rank }) => {
-    const size = tied.get(rank)!;
-    const tiers = TIERS.slice(rank - 1, rank - 1 + Number(size)).reduce((a, b) => a + b, 0n);
-    return (tiers * denominator) / size + (unassigned * denominator) / count;
-  });
-  const shares = apportion(ranking.length === 0 ? 0n : FRAC64, weights);
-  return ranking.map((ranked, i) => ({ ...ranked, frac64: Number(shares[i]) }));
 }
 
 export interface CruncherShare {
@@ -96,6 +72,3 @@ export interface Emission {
 /** A provider named in the settings has the whole of its pot; an empty name means there is none. */
 export const providerRewards = (provider: string): ProviderReward[] =>
   provider === "" ? [] : [{ provider, reward_pct: Number(FRAC64) }];
-
-const greatestCommonDivisor = (a: bigint, b: bigint): bigint => (b === 0n ? a : greatestCommonDivisor(b, a % b));
-const leastCommonMultiple = (a: bigint, b: bigint): bigint => (b === 0n ? a : (a / greatestCommonDivisor(a, b)) * b);

@@ -23,13 +23,18 @@ export const UPDATE = {
   retry: "retry",
   retryBlocked: "retryBlocked",
   void: "void",
+  confirm: "confirm",
   pause: "pause",
   resume: "resume",
   cancel: "cancel",
 } as const;
 export const QUERY = { progress: "progress" } as const;
 
-export const SIGNAL = { truthPosted: "truthPosted", rescoreAsked: "rescoreAsked" } as const;
+export const SIGNAL = {
+  truthPosted: "truthPosted",
+  rescoreAsked: "rescoreAsked",
+  settingsChanged: "settingsChanged",
+} as const;
 
 export interface RoundKey {
   competition: string;
@@ -63,6 +68,11 @@ const stamp = (ms: number): string => new Date(ms).toISOString().replace(/[-:]/g
 export const checkpointId = (endMs: number): string => `CKP_${stamp(endMs)}`;
 export const predictionId = (round: string, modelId: string): string =>
   `PRE_${round.slice("round/".length)}/${modelId}`;
+/** Null where it is no prediction's id. */
+export function parsePredictionId(id: string): { round_id: string; model_id: string; due_at: Date } | null {
+  const match = /^PRE_(.+\/(\d{1,15}))\/([^/]+)$/.exec(id);
+  return match && { round_id: `round/${match[1]}`, model_id: match[3]!, due_at: new Date(Number(match[2])) };
+}
 export const scoreId = (prediction: string, scorerHash: string): string =>
   `SCR_${prediction.slice(4)}/${scorerHash.slice(0, 8)}`;
 export const inputId = (round: string): string => `INP_${round.slice("round/".length)}`;
@@ -71,3 +81,5 @@ export const snapshotId = (modelId: string, endMs: number, revision: number): st
   `SNAP_${modelId}_${endMs}${revision > 0 ? `_${revision}` : ""}`;
 export const cycleId = (endMs: number): string => `CYC_${endMs}`;
 export const leaderboardId = (endMs: number): string => `LBR_${endMs}`;
+/** File of a checkpoint's evidence. */
+export const bundleName = (checkpoint: string): string => `${checkpoint}.tar.gz`;

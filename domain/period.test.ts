@@ -47,4 +47,38 @@ describe("periods", () => {
       ),
     );
   });
+  test("tile the time whatever the clock is changed to in between, and however long nobody looks", () => {
+    const step = fc.record({
+      anchorMs: fc.integer({ min: -1e12, max: 2e12 }),
+      intervalMs: fc.integer({ min: 1_000, max: 2 * WEEK }),
+      /** until somebody looks, in intervals */
+      passes: fc.double({ min: 0, max: 6, noNaN: true }),
+      most: fc.integer({ min: 1, max: 4 }),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(step, { minLength: 1, maxLength: 12 }),
+        fc.integer({ min: 0, max: 1e12 }),
+        (steps, began) => {
+          let nowMs = began;
+          let sealedUntil = periodAt(steps[0]!, began).startMs;
+          for (const { passes, most, ...own } of steps) {
+            nowMs += Math.floor(passes * own.intervalMs);
+            const due = periodsBetween(own, sealedUntil, nowMs, most);
+            for (const { startMs, endMs } of due) {
+              expect(startMs).toBe(sealedUntil); // no gap, no overlap
+              expect(endMs).toBe(periodAt(own, startMs).endMs);
+              expect(endMs - startMs).toBeGreaterThan(0);
+              expect(endMs - startMs).toBeLessThanOrEqual(own.intervalMs);
+              expect(endMs).toBeLessThanOrEqual(nowMs);
+              sealedUntil = endMs;
+            }
+            // Whatever has ended on this grid is there, unless there was too much for one look.
+            if (due.length < most) expect(periodAt(own, sealedUntil).endMs).toBeGreaterThan(nowMs);
+          }
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
 });

@@ -4,6 +4,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { splitPool } from "../chain/payout/split.ts";
 import { createRpc } from "../chain/solana/rpc.ts";
+import { tokenAccountOf, usableUnits } from "../chain/solana/token.ts";
+import { poolOf } from "../workers/payout-pool.ts";
 import { chainPortIn } from "./chain.ts";
 import { readLiving } from "./pid-files.ts";
 import { readLocalSettings } from "./settings.ts";
@@ -30,6 +32,7 @@ const chainPort =
 const api = process.argv[2] ?? `http://localhost:${config.REPORT_API_PORT}`;
 const rpcUrl = process.argv[3] ?? config.SOLANA_RPC_URL ?? `http://127.0.0.1:${chainPort}`;
 const rpc = createRpc(rpcUrl, TIMEOUT_MS);
+const pool = await poolOf(config);
 const deadline = Date.now() + WITHIN_MS;
 
 async function checkpoints(): Promise<Listed[]> {
@@ -62,8 +65,16 @@ const nextUnpaid = () =>
     return only && only.status !== "CLAIMABLE" && only.meta.recipients.length > 0 ? only : undefined;
   });
 
-const balances = (of: Listed) =>
-  Promise.all(of.meta.recipients.map(({ address }) => rpc.balance(address, "finalized")));
+/** Lamports, or units of the token that the node pays. */
+async function balance(wallet: string): Promise<bigint> {
+  if (pool.mint === null) return rpc.balance(wallet, "finalized");
+  const { accounts } = await rpc.finalizedAccounts([await tokenAccountOf(pool.mint, wallet)]);
+  const units = usableUnits(accounts[0] ?? null, pool.mint, wallet);
+  if (units === "unusable") throw new Error(`the token account of ${wallet} is frozen, or not its own`);
+  return units ?? 0n;
+}
+
+const balances = (of: Listed) => Promise.all(of.meta.recipients.map(({ address }) => balance(address)));
 
 const row = (...columns: unknown[]) =>
   console.log(columns.map((c, i) => (i === 0 ? String(c).padEnd(24) : String(c).padStart(18))).join(""));
@@ -81,7 +92,7 @@ async function main(): Promise<number> {
     paid.entries.flatMap((entry) => entry.cruncher_rewards).map((r) => [r.cruncher_index, r.reward_pct]),
   );
   const shares = paid.meta.recipients.map((r) => ({ address: r.address, frac64: rewards.get(r.cruncher_index) ?? 0 }));
-  const expected = new Map(splitPool(config.PAYOUT_POOL_LAMPORTS, shares).map((t) => [t.to, BigInt(t.lamports)]));
+  const expected = new Map(splitPool(pool.units, shares).map((t) => [t.to, BigInt(t.amount)]));
   let wrong = 0;
   row("cruncher", "share of 1e9", "emission says", "balance grew by", "");
   for (const [i, { name, address }] of paid.meta.recipients.entries()) {
@@ -94,12 +105,12 @@ async function main(): Promise<number> {
   row(
     "all",
     shares.reduce((sum, s) => sum + s.frac64, 0),
-    config.PAYOUT_POOL_LAMPORTS,
+    pool.units,
     total,
-    total === config.PAYOUT_POOL_LAMPORTS ? "equal" : "DIFFERS",
+    total === pool.units ? "equal" : "DIFFERS",
   );
   console.log(`${paid.id} submitted in ${paid.tx_hash}`);
-  return wrong > 0 || total !== config.PAYOUT_POOL_LAMPORTS ? 1 : 0;
+  return wrong > 0 || total !== pool.units ? 1 : 0;
 }
 
 process.exitCode = await main().catch((error: unknown) => {

@@ -8,7 +8,7 @@ const tableIn = (text: string): string | undefined =>
   /<!-- settings -->\n([\s\S]*)\n<!-- \/settings -->/.exec(text)?.[1];
 /** Of runners that serve models elsewhere, of proofs of identity, of named callables and of upkeep: docs/settings.md has them. */
 const ELSEWHERE =
-  /^\| (RUNNER_(?!PORT)|GRPC_|CODE_DIRECTORY|RESOURCE_DIRECTORY|MAIN_FILE|HAS_GPU|SECURE_|GATEWAY_|SCORING_FUNCTION|INFERENCE_|GROUND_TRUTH_|MODEL_SCORE_|LEADERBOARD_RANKER|CALLABLE_|BACKFILL_|\w+_TTL_DAYS|FEED_RETENTION_)/;
+  /^\| (RUNNER_(?!PORT)|GRPC_|CODE_DIRECTORY|RESOURCE_DIRECTORY|MAIN_FILE|HAS_GPU|SECURE_|GATEWAY_|SCORING_FUNCTION|INFERENCE_|GROUND_TRUTH_|MODEL_SCORE_|LEADERBOARD_RANKER|EMISSION_BUILDER|CALLABLE_|BACKFILL_|\w+_TTL_DAYS|FEED_RETENTION_|SIGNER_|SUBMISSION_LIFETIME|SOLANA_NONCE|SOLANA_RPC_URL_2|PRIORITY_FEE_|EVIDENCE_DIR|OBJECTION_|CHAIN_INDEX_|PUBLIC_URL)/;
 
 test("the table of all settings is the schema's", () => {
   expect(tableIn(read("docs/settings.md"))).toBe(settingsTable());

@@ -1,9 +1,11 @@
 import { type UseQueryResult, useQuery } from "@tanstack/react-query";
 import type { z } from "zod";
-import type { CheckpointView, transitionList } from "../api/contract/checkpoints.ts";
+import type { decisionResult } from "../api/contract/checkpoint-actions.ts";
+import type { CheckpointList, CheckpointView, transitionList } from "../api/contract/checkpoints.ts";
 import type { LeaderboardView } from "../api/contract/leaderboard.ts";
 import type { NodeInfo } from "../api/contract/node.ts";
 import type { Overview } from "../api/contract/overview.ts";
+import type { PayoutList } from "../api/contract/payouts.ts";
 import type { LeaderboardColumn } from "../api/contract/report-schema.ts";
 
 /** An answer that is no success, with the node's own words. */
@@ -48,6 +50,32 @@ export const useTransitions = (id: string | undefined) =>
     SLOW_MS,
     id !== undefined,
   );
+
+export const useCheckpoints = () => usePolled<CheckpointList>("/v1/checkpoints?limit=100", SLOW_MS);
+export const usePayouts = (id: string | undefined) =>
+  usePolled<PayoutList>(`/v1/checkpoints/${encodeURIComponent(id ?? "")}/payouts`, SLOW_MS, id !== undefined);
+
+export type DecisionAnswer = z.infer<typeof decisionResult>;
+const ROUTES = { approve: "approvals", retry: "submissions", retryBlocked: "submissions", void: "voidings" } as const;
+
+/** Sends a decision about the version that is on the page. Throws AnswerError with the node's own words. */
+export async function decide(given: {
+  id: string;
+  version: number;
+  action: keyof typeof ROUTES;
+  key: string;
+  body: { actor: string; reason?: string };
+}): Promise<DecisionAnswer> {
+  const { id, version, action, key, body } = given;
+  const response = await fetch(`/v1/checkpoints/${encodeURIComponent(id)}/${ROUTES[action]}`, {
+    method: "POST",
+    body: JSON.stringify(ROUTES[action] === "submissions" ? { action, ...body } : body),
+    headers: { "content-type": "application/json", "idempotency-key": key, "if-match": `"${id}-${version}"` },
+  });
+  const said: unknown = await response.json().catch(() => null);
+  if (response.ok) return said as DecisionAnswer;
+  throw new AnswerError(response.status, detailOf(said) ?? `the node answered ${response.status}`);
+}
 
 /** The history of a workflow in the Temporal UI. */
 export const historyUrl = (info: NodeInfo, kind: keyof NodeInfo["namespaces"], workflowId: string): string =>

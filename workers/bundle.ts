@@ -7,7 +7,9 @@ import { programPath } from "../local/program.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 /** What workflow code is made of; anything else it reaches does not bundle. */
-const SOURCES = ["workflows", "domain", "workers/bundle.ts", "package-lock.json"].map((source) => join(ROOT, source));
+const SOURCES = ["workflows", "domain", "proofs", "workers/bundle.ts", "package-lock.json"].map((source) =>
+  join(ROOT, source),
+);
 
 /**
  * Stack traces keep file and line of the sources, not their text and columns: every workflow thread holds the bundle

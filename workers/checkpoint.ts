@@ -1,30 +1,32 @@
 import { Worker } from "@temporalio/worker";
+import { createBundleActivities } from "../activities/bundle.ts";
 import { createCheckpointActivities } from "../activities/checkpoint.ts";
 import { createCheckpointRunActivities } from "../activities/checkpoint-runs.ts";
+import { createDecisionActivities } from "../activities/decision.ts";
+import { createNoteActivities } from "../activities/note.ts";
 import { createPayoutActivities } from "../activities/payout.ts";
 import { createSigningActivities, createSubmissionActivities } from "../activities/submission.ts";
-import { readKeyFile } from "../chain/key.ts";
-import { localRegistry, noRecipients, type Recipients, recipientsFile } from "../chain/recipients.ts";
-import { createRpc } from "../chain/solana/rpc.ts";
-import { createSolanaChain, topUp } from "../chain/solana/solana-chain.ts";
-import { type Config, ConfigError } from "../config.ts";
+import type { Config } from "../config.ts";
 import { checkpointScheduleId, reconcileId, reconcileScheduleId, taskQueue, WORKFLOW } from "../domain/ids.ts";
+import { bundleDeps } from "./bundle-settings.ts";
+import { openChain } from "./chain.ts";
 import type { Role, RoleContext } from "./context.ts";
+import { decisionSettings } from "./decision-settings.ts";
 import { heartbeating } from "./heartbeat.ts";
+import { noteSigner } from "./note-signer.ts";
+import { poolOf } from "./payout-pool.ts";
 import { ensureSchedule } from "./schedules.ts";
+import { sealDeps } from "./seal-settings.ts";
 
 const RECONCILE_EVERY_MS = 120_000;
 const GRACE = { shutdownGraceTime: "5s", shutdownForceTime: "7s" } as const;
-const RPC_TIMEOUT_MS = 10_000;
-/** Of a local faucet: enough for many checkpoints of the standard pool. */
-const FILL_LAMPORTS = 100_000_000_000n;
-/** Markers, fees and the payouts of one checkpoint have to fit. */
-const SPARE_LAMPORTS = 1_000_000_000n;
 
 /** Seals, submits and pays, in the namespace that keeps histories long; the key is used on a queue of its own, one signature at a time. */
 export async function startCheckpointRole(context: RoleContext): Promise<Role> {
   const { config, db, log, temporal } = context;
-  const { chain, fund } = await openChain(config);
+  const decisions = decisionSettings(config, crunchOf(config));
+  const pool = await poolOf(config);
+  const { chain, signer, fund } = await openChain(config, pool);
   await fund?.().catch((error: unknown) => log.warn({ error: String(error) }, "the local faucet does not answer yet"));
   const submission = { db, chain, log, crunch: crunchOf(config), ...(fund ? { fund } : {}) };
   const base = { connection: temporal.connection, namespace: config.TEMPORAL_CHECKPOINT_NAMESPACE, ...GRACE };
@@ -33,15 +35,11 @@ export async function startCheckpointRole(context: RoleContext): Promise<Role> {
     taskQueue: taskQueue("checkpoint", config.CRUNCH_ID),
     workflowBundle: temporal.workflowBundle,
     activities: heartbeating({
-      ...createCheckpointActivities({
-        db,
-        log,
-        recipients: recipientsFor(config),
-        seal: sealSettings(context),
-        approvesItself: config.NETWORK === "LOCAL",
-      }),
+      ...createCheckpointActivities({ db, log, ...sealDeps(context, submission.crunch) }),
+      ...createDecisionActivities({ db, chain, decisions }),
       ...createSubmissionActivities(submission),
-      ...createPayoutActivities({ db, chain, crunch: submission.crunch, poolLamports: config.PAYOUT_POOL_LAMPORTS }),
+      ...createPayoutActivities({ ...submission, pool }),
+      ...createBundleActivities(bundleDeps(context, signer)),
       ...createCheckpointRunActivities({
         db,
         client: temporal.checkpoints,
@@ -58,7 +56,10 @@ export async function startCheckpointRole(context: RoleContext): Promise<Role> {
   const signing = await Worker.create({
     ...base,
     taskQueue: taskQueue("signing", config.CRUNCH_ID),
-    activities: heartbeating(createSigningActivities(submission)),
+    activities: heartbeating({
+      ...createSigningActivities(submission),
+      ...createNoteActivities({ db, log, signer: noteSigner(signer) }),
+    }),
     maxConcurrentActivityTaskExecutions: 1,
   });
   const working = Promise.all([checkpoints.run(), signing.run()]);
@@ -106,33 +107,3 @@ const clockOf = (config: Config) => ({
 
 /** As the chain knows the crunch; a local competition has no address. */
 const crunchOf = (config: Config): string => config.CRUNCH_PUBKEY || config.CRUNCH_ID;
-
-const sealSettings = ({ config, competition }: RoleContext) => ({
-  crunch: crunchOf(config),
-  direction: competition.competition.ranking.direction,
-  computeProvider: config.COMPUTE_PROVIDER_PUBKEY,
-  dataProvider: config.DATA_PROVIDER_PUBKEY,
-});
-
-function recipientsFor(config: Config): Recipients {
-  if (config.RECIPIENTS_FILE) return recipientsFile(config.RECIPIENTS_FILE);
-  return config.NETWORK === "LOCAL" ? localRegistry : noRecipients;
-}
-
-async function openChain(config: Config) {
-  const { SOLANA_RPC_URL: rpcUrl, SOLANA_KEYPAIR_PATH: keyPath } = config;
-  const missing = [
-    ...(rpcUrl ? [] : ["SOLANA_RPC_URL: not set; `npm start` runs a local chain, a checkpoint role needs one named"]),
-    ...(keyPath ? [] : ["SOLANA_KEYPAIR_PATH: not set; name the key file that signs submissions (mode 0600)"]),
-  ];
-  if (!rpcUrl || !keyPath) throw new ConfigError(missing);
-  const signer = await readKeyFile(keyPath);
-  const chain = createSolanaChain({ rpcUrl, signer, timeoutMs: RPC_TIMEOUT_MS });
-  if (config.NETWORK !== "LOCAL") return { chain };
-  const rpc = createRpc(rpcUrl, RPC_TIMEOUT_MS);
-  const fill = FILL_LAMPORTS + config.PAYOUT_POOL_LAMPORTS;
-  return {
-    chain,
-    fund: async () => void (await topUp(rpc, signer.address, config.PAYOUT_POOL_LAMPORTS + SPARE_LAMPORTS, fill)),
-  };
-}

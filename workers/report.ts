@@ -4,11 +4,12 @@ import { loadClientConnectConfig } from "@temporalio/envconfig";
 import type { ApiSettings, App } from "../api/deps.ts";
 import { type Checks, databaseChecks, feedCheck, missingOf } from "../api/readiness.ts";
 import { buildServer, HTTP_LIMITS } from "../api/server.ts";
-import { type Config, dayFolderOf } from "../config.ts";
+import { type Config, dayFolderOf, evidenceFolderOf } from "../config.ts";
 import { openDatabase } from "../db/database.ts";
 import { temporalProblem } from "../local/temporal.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { backfillRuns } from "./backfill-client.ts";
+import { checkpointRuns } from "./checkpoint-client.ts";
 import type { Role, RoleContext } from "./context.ts";
 import { closeServer } from "./health.ts";
 import { lazyClient } from "./lazy-client.ts";
@@ -36,6 +37,7 @@ export async function startReportRole(context: Omit<RoleContext, "temporal">): P
     settings,
     backfills: backfillRuns(config, workflows),
     rescores: rescoreRuns(config, workflows),
+    checkpoints: checkpointRuns(config, workflows),
     db,
     competition,
     checks,
@@ -100,6 +102,7 @@ export function settingsOf(config: Config): ApiSettings {
     readAuth: config.API_READ_AUTH,
     webRoot: WEB_ROOT,
     backfillRoot: dayFolderOf(config),
+    evidenceRoot: evidenceFolderOf(config),
   };
 }
 

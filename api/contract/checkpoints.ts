@@ -1,15 +1,18 @@
 import { z } from "zod";
-import { isoTime, jsonObject, limitParameter, textParameter } from "./common.ts";
+import { isoTime, jsonObject, limitParameter, strictQuery, textParameter } from "./common.ts";
 
 const CHECKPOINT_STATUSES = ["PENDING", "SUBMITTED", "CLAIMABLE", "PAID"] as const;
 const status = z.enum([...CHECKPOINT_STATUSES, "VOID"]);
+/** The public node's; what is void is not shown there. */
+const legacyStatus = z.enum(CHECKPOINT_STATUSES);
+export type LegacyStatus = z.infer<typeof legacyStatus>;
 export const checkpointId = z.object({ id: textParameter(100) });
 
 export const checkpointRow = z.object({
   id: z.string(),
   period_start: isoTime,
   period_end: isoTime,
-  status,
+  status: legacyStatus,
   entries: z.array(z.unknown()),
   meta: jsonObject,
   created_at: isoTime,
@@ -37,7 +40,7 @@ export const emission = z.object({
 });
 export const latestEmission = z.object({
   checkpoint_id: z.string(),
-  status,
+  status: legacyStatus,
   period_start: isoTime,
   period_end: isoTime,
   emission,
@@ -68,6 +71,7 @@ const emissionShare = z.object({
   models: z.array(z.string()),
   frac64: z.string().meta({ description: "of 1,000,000,000", examples: ["350000000"] }),
 });
+const decision = z.enum(["approve", "retry", "retryBlocked", "void"]);
 export const checkpointView = z.object({
   id: z.string(),
   period_start: isoTime,
@@ -83,6 +87,27 @@ export const checkpointView = z.object({
   snapshot_count: z.number().int(),
   model_count: z.number().int(),
   workflow_id: z.string(),
+  version: z.number().int().meta({ description: "what the ETag names" }),
+  approvals: z.array(z.object({ actor: z.string(), at: isoTime })),
+  /** by different approvers; null: approval has not begun */
+  approvals_needed: z.number().int().nullable(),
+  /** until then it is not submitted, and can be voided */
+  objection_until: isoTime.nullable(),
+  /** what a person may do in this phase */
+  open_decisions: z.array(decision),
   emission: z.array(emissionShare),
 });
 export type CheckpointView = z.infer<typeof checkpointView>;
+
+const listedCheckpoint = checkpointView.pick({
+  ...{ id: true, period_start: true, period_end: true, status: true, phase: true, cause: true, tx_hash: true },
+  ...{ snapshot_count: true, model_count: true, created_at: true, submitted_at: true },
+});
+export const checkpointList = z.object({ data: z.array(listedCheckpoint), next_cursor: z.string().nullable() });
+export type CheckpointList = z.infer<typeof checkpointList>;
+export const checkpointListQuery = strictQuery({
+  status: status.optional(),
+  /** the id of the last one of the page before */
+  cursor: textParameter(100).optional(),
+  limit: limitParameter(100, 1_000),
+});

@@ -1,6 +1,15 @@
-import { checkpointById, latestCheckpoint, transitionsOf } from "../../db/checkpoints.ts";
-import { checkpointViewOf } from "../checkpoint-view.ts";
-import { checkpointId, checkpointView, transitionList } from "../contract/checkpoints.ts";
+import { z } from "zod";
+import { checkpointById, latestCheckpoint, listCheckpoints, transitionsOf } from "../../db/checkpoints.ts";
+import { decisionsOf } from "../../db/decisions.ts";
+import { etagOf } from "../checkpoint-decide.ts";
+import { checkpointViewOf, listedCheckpointOf } from "../checkpoint-view.ts";
+import {
+  checkpointId,
+  checkpointList,
+  checkpointListQuery,
+  checkpointView,
+  transitionList,
+} from "../contract/checkpoints.ts";
 import { strictQuery, toIso } from "../contract/common.ts";
 import type { ApiDeps, App } from "../deps.ts";
 import { notFound } from "../problem.ts";
@@ -8,6 +17,7 @@ import { notFound } from "../problem.ts";
 const tags = ["checkpoints"];
 const config = { tier: "public", errors: [400, 404] } as const;
 const querystring = strictQuery({});
+const NOT_MODIFIED = 304;
 
 /** Checkpoints with recipients, phase and log. `latest` stands for the newest. */
 export function checkpointV1Routes(app: App, { db, settings }: ApiDeps): void {
@@ -19,6 +29,24 @@ export function checkpointV1Routes(app: App, { db, settings }: ApiDeps): void {
     );
   };
   app.get(
+    "/v1/checkpoints",
+    {
+      config,
+      schema: {
+        operationId: "listCheckpointsV1",
+        tags,
+        summary: "Newest first, also those that are void",
+        querystring: checkpointListQuery,
+        response: { 200: checkpointList },
+      },
+    },
+    async ({ query: { status, limit, cursor } }) => {
+      const before = cursor === undefined ? undefined : (await found(cursor)).period_end;
+      const rows = await listCheckpoints(db, { status, limit, before, withVoid: true });
+      return { data: rows.map(listedCheckpointOf), next_cursor: rows.length === limit ? rows.at(-1)!.id : null };
+    },
+  );
+  app.get(
     "/v1/checkpoints/:id",
     {
       config,
@@ -28,10 +56,16 @@ export function checkpointV1Routes(app: App, { db, settings }: ApiDeps): void {
         summary: "Phase, recipients and shares",
         params: checkpointId,
         querystring,
-        response: { 200: checkpointView },
+        response: { 200: checkpointView, 304: z.null() },
       },
     },
-    async ({ params }) => checkpointViewOf(settings.competition, await found(params.id)),
+    async ({ params, headers }, reply) => {
+      const row = await found(params.id);
+      void reply.header("etag", etagOf(row)).header("cache-control", "no-cache");
+      if (headers["if-none-match"] === etagOf(row)) return reply.code(NOT_MODIFIED).send(null);
+      const approvals = (await decisionsOf(db, row.id)).filter(({ action }) => action === "approve");
+      return checkpointViewOf(settings.competition, row, approvals);
+    },
   );
   app.get(
     "/v1/checkpoints/:id/transitions",

@@ -6,6 +6,7 @@ import {
   checkpointRow,
   checkpointsQuery,
   emission,
+  type LegacyStatus,
   latestEmission,
 } from "../contract/checkpoints.ts";
 import { toIso, toIsoOrNull } from "../contract/common.ts";
@@ -20,7 +21,7 @@ const NONE_YET = "no checkpoint yet: the first one is sealed when its period has
 export function checkpointRoutes(app: App, { db }: ApiDeps): void {
   const found = async (id: string): Promise<ListedCheckpoint> => {
     const row = await checkpointById(db, id);
-    if (!row) throw notFound(`no checkpoint ${id}`);
+    if (!row || row.status === "VOID") throw notFound(`no checkpoint ${id}`);
     return row;
   };
   const latest = async (): Promise<ListedCheckpoint> => {
@@ -42,7 +43,9 @@ export function checkpointRoutes(app: App, { db }: ApiDeps): void {
       },
     },
     async ({ query }) =>
-      (await listCheckpoints(db, { ...(query.status ? { status: query.status } : {}), limit: query.limit })).map(rowOf),
+      (await listCheckpoints(db, { ...(query.status ? { status: query.status } : {}), limit: query.limit })).map(
+        checkpointRowOf,
+      ),
   );
   app.get(
     "/reports/checkpoints/latest",
@@ -50,7 +53,7 @@ export function checkpointRoutes(app: App, { db }: ApiDeps): void {
       config,
       schema: { operationId: "getLatestCheckpoint", tags, summary: "The newest one", response: { 200: checkpointRow } },
     },
-    async () => rowOf(await latest()),
+    async () => checkpointRowOf(await latest()),
   );
   app.get(
     "/reports/checkpoints/:id",
@@ -64,7 +67,7 @@ export function checkpointRoutes(app: App, { db }: ApiDeps): void {
         response: { 200: checkpointRow },
       },
     },
-    async ({ params }) => rowOf(await found(params.id)),
+    async ({ params }) => checkpointRowOf(await found(params.id)),
   );
   app.get(
     "/reports/checkpoints/:id/payload",
@@ -79,7 +82,7 @@ export function checkpointRoutes(app: App, { db }: ApiDeps): void {
       },
     },
     async ({ params }) => {
-      const { id, period_start, period_end, entries } = rowOf(await found(params.id));
+      const { id, period_start, period_end, entries } = checkpointRowOf(await found(params.id));
       return { checkpoint_id: id, period_start, period_end, entries };
     },
   );
@@ -110,17 +113,17 @@ export function checkpointRoutes(app: App, { db }: ApiDeps): void {
     },
     async () => {
       const row = await latest();
-      const { id, status, period_start, period_end } = rowOf(row);
+      const { id, status, period_start, period_end } = checkpointRowOf(row);
       return { checkpoint_id: id, status, period_start, period_end, emission: emissionOf(row) };
     },
   );
 }
 
-const rowOf = (row: ListedCheckpoint): z.infer<typeof checkpointRow> => ({
+export const checkpointRowOf = (row: ListedCheckpoint): z.infer<typeof checkpointRow> => ({
   id: row.id,
   period_start: toIso(row.period_start),
   period_end: toIso(row.period_end),
-  status: row.status,
+  status: row.status as LegacyStatus, // what is void is not found
   entries: row.entries_jsonb,
   meta: row.meta_jsonb,
   created_at: toIso(row.created_at),

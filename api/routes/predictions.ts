@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { listPredictions, type ScoredPrediction } from "../../db/predictions.ts";
+import { publicReason } from "../../domain/public-reason.ts";
 import { rangeOf, toIso, toIsoOrNull } from "../contract/common.ts";
 import { predictionRow, predictionsQuery } from "../contract/predictions.ts";
 import type { ApiDeps, App } from "../deps.ts";
-import { publicReason } from "../reason.ts";
 
 /** Predictions with their scores; outputs are shown by round. */
 export function predictionRoutes(app: App, { db, now = Date.now }: ApiDeps): void {

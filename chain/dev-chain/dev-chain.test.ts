@@ -22,6 +22,7 @@ import {
 } from "@solana/kit";
 import {
   fetchNonce,
+  getAdvanceNonceAccountInstruction,
   getCreateAccountInstruction,
   getInitializeNonceAccountInstruction,
   getTransferSolInstruction,
@@ -169,6 +170,16 @@ test("a nonce transaction that fails on chain keeps its nonce advanced", async (
     )
     .send();
   expect(await balance("processed")).toBe(SOL);
+
+  // One that advances the nonce but lives by a blockhash is taken back whole.
+  const third = await value();
+  const advance = getAdvanceNonceAccountInstruction({ nonceAccount: nonce.address, nonceAuthority: payer });
+  const byBlockhash = await signed(advance, transfer(100n * SOL));
+  await rpc().sendTransaction(getBase64EncodedWireTransaction(byBlockhash), send).send();
+  expect(dev.ledger.record(getSignatureFromTransaction(byBlockhash))?.err).toEqual({
+    InstructionError: [1, { Custom: 1 }],
+  });
+  expect(await value()).toBe(third);
 });
 
 describe("state", () => {

@@ -12,10 +12,14 @@ export class RpcError extends Error {
   }
 }
 
-export const INVALID_PARAMS = -32602;
+export const INVALID_REQUEST = -32600;
 export const METHOD_NOT_FOUND = -32601;
+export const INVALID_PARAMS = -32602;
+export const INTERNAL_ERROR = -32603;
 const PREFLIGHT_FAILURE = -32002;
 const SIGNATURE_FAILURE = -32003;
+const NODE_UNHEALTHY = -32005;
+const UNSUPPORTED_VERSION = -32015;
 const MIN_CONTEXT_SLOT = -32016;
 
 export const preflightError = (err: unknown, logs: readonly string[] = [], unitsConsumed = 0): RpcError =>
@@ -30,6 +34,15 @@ export const preflightError = (err: unknown, logs: readonly string[] = [], units
 
 export const behindError = (slot: number): RpcError =>
   new RpcError(MIN_CONTEXT_SLOT, "Minimum context slot has not been reached", { contextSlot: slot });
+
+export const unhealthyError = (numSlotsBehind: number): RpcError =>
+  new RpcError(NODE_UNHEALTHY, `Node is behind by ${numSlotsBehind} slots`, { numSlotsBehind });
+
+export const versionError = (version: number): RpcError =>
+  new RpcError(
+    UNSUPPORTED_VERSION,
+    `Transaction version (${version}) is not supported by the requesting client. Please try the request again with the following configuration parameter: "maxSupportedTransactionVersion": ${version}`,
+  );
 
 /** The error as Agave's serialisation gives it; LiteSVM only offers Rust's debug text. */
 export function transactionError(failed: FailedTransactionMetadata): unknown {

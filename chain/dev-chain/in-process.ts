@@ -1,3 +1,4 @@
+import type { FastifyInstance } from "fastify";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { buildServer } from "./server.ts";
 import { fileStore, memoryStore } from "./store.ts";
@@ -5,7 +6,9 @@ import { fileStore, memoryStore } from "./store.ts";
 export interface InProcessChain {
   url: string;
   ledger: Ledger;
-  /** sets faults, see server.ts */
+  /** the endpoint itself: another one over the same ledger has faults of its own */
+  app: FastifyInstance;
+  /** sets faults, see faults.ts */
   fault(faults: Record<string, number | boolean>): Promise<void>;
   close(): Promise<void>;
 }
@@ -21,6 +24,7 @@ export async function openDevChain(
   return {
     url,
     ledger,
+    app,
     fault: async (faults) => {
       await app.inject({ method: "POST", url: "/dev/faults", payload: faults });
     },

@@ -1,10 +1,13 @@
-import { createHash, randomBytes } from "node:crypto";
-import { type Address, address, type EncodedAccount, getBase58Encoder, getBase64Encoder, lamports } from "@solana/kit";
+import { randomBytes } from "node:crypto";
+import { address } from "@solana/kit";
 import { FailedTransactionMetadata, LiteSVM, type TransactionMetadata } from "litesvm";
-import { createClock } from "./clock.ts";
+import { lamportsOf, readAccount, SYSTEM_PROGRAM, tokenBalances, writableKeys, writeAccount } from "./accounts.ts";
+import { createClock, type SlotClock } from "./clock.ts";
 import { INVALID_PARAMS, preflightError, RpcError, transactionError } from "./errors.ts";
-import type { ChainState, Store, StoredAccount, TransactionRecord } from "./store.ts";
-import { base58, base64, type Message, memoOf, nonceUse, parseTransaction, withSomeSignatures } from "./transaction.ts";
+import { MAX_LAG_SLOTS } from "./faults.ts";
+import { advanceNonce, livesByNonce } from "./nonce.ts";
+import type { Balances, ChainState, Store, StoredAccount, TransactionRecord } from "./store.ts";
+import { base58, feeOf, type Message, memoOf, parseTransaction, withSomeSignatures } from "./transaction.ts";
 
 export type Commitment = "processed" | "confirmed" | "finalized";
 export const COMMITMENTS: readonly Commitment[] = ["processed", "confirmed", "finalized"];
@@ -20,17 +23,18 @@ export interface LedgerOptions {
 
 const CONFIRMED_AFTER_SLOTS = 1;
 const KEPT_RECORDS = 4_096;
-const FEE_PER_SIGNATURE = 5_000;
-const NONCE_BYTES = 80;
-// Layout of a nonce account: version u32, state u32, authority 32, nonce 32, fee u64.
-const NONCE_AUTHORITY = 8;
-const NONCE_VALUE = 40;
-const NONCE_END = 72;
 
 export interface Simulation {
   err: unknown;
   logs: string[];
   units: number;
+}
+
+export interface SubmitOptions {
+  /** the slot that preflight reads at; null: none */
+  preflightAt?: number | null;
+  /** the payer has no money in the moment of execution: a fault */
+  withoutMoney?: boolean;
 }
 
 export type Ledger = ReturnType<typeof createLedger>;
@@ -44,7 +48,7 @@ export function createLedger({ store, slotMs, finalAfterSlots, keptRecords = KEP
   const clock = createClock(state, slotMs);
   // Its own blockhash check knows only one hash; ages are checked here.
   const svm = new LiteSVM().withBlockhashCheck(false).withTransactionHistory(0n);
-  for (const [key, account] of Object.entries(state.accounts)) write(svm, key, account);
+  for (const [key, account] of Object.entries(state.accounts)) writeAccount(svm, key, account);
 
   const depth: Record<Commitment, number> = {
     processed: 0,
@@ -52,18 +56,20 @@ export function createLedger({ store, slotMs, finalAfterSlots, keptRecords = KEP
     finalized: finalAfterSlots,
   };
   const slotAt = (commitment: Commitment): number => Math.max(0, clock.slot() - depth[commitment]);
-  const commitmentOf = (slot: number): Commitment =>
-    COMMITMENTS.findLast((c) => slot <= clock.slot() - depth[c]) ?? "processed";
+  /** `lag`: as a node sees it that is so many slots behind */
+  const commitmentOf = (slot: number, lag = 0): Commitment =>
+    COMMITMENTS.findLast((c) => slot <= clock.slot() - lag - depth[c]) ?? "processed";
 
   const save = () => {
     state.records.splice(0, state.records.length - keptRecords);
-    for (const record of state.records) if (record.slot < clock.slot() - 2 * (finalAfterSlots + 1)) record.before = {};
+    const readable = clock.slot() - finalAfterSlots - MAX_LAG_SLOTS - 1;
+    for (const record of state.records) if (record.slot < readable) record.before = {};
     state.forks = state.forks.slice(-8);
     clock.skip(0);
     store.save(state);
   };
   const keep = (record: TransactionRecord) => {
-    for (const key of Object.keys(record.before)) state.accounts[key] = read(svm, key);
+    for (const key of Object.keys(record.before)) state.accounts[key] = readAccount(svm, key);
     state.records.push(record);
     save();
   };
@@ -71,96 +77,80 @@ export function createLedger({ store, slotMs, finalAfterSlots, keptRecords = KEP
 
   /** The account as it was at `slot`. */
   const accountAt = (key: string, slot: number): StoredAccount => {
-    const later = state.records.find((record) => record.slot > slot && key in record.before);
-    return later ? later.before[key]! : read(svm, key);
+    let later: TransactionRecord | undefined;
+    for (let i = state.records.length - 1; i >= 0 && state.records[i]!.slot > slot; i--)
+      if (key in state.records[i]!.before) later = state.records[i];
+    return later ? later.before[key]! : readAccount(svm, key);
   };
-  const isAlive = (message: Message): boolean => {
-    if (clock.slotOf(message.lifetimeToken) !== null) return true;
-    const nonce = nonceUse(message);
-    const account = nonce && svm.getAccount(address(nonce.account));
-    if (!nonce || !account?.exists || account.data.length !== NONCE_BYTES || account.data[4] !== 1) return false;
-    const [authority, value] = [
-      account.data.slice(NONCE_AUTHORITY, NONCE_VALUE),
-      account.data.slice(NONCE_VALUE, NONCE_END),
-    ].map(base58);
-    return authority === nonce.authority && value === message.lifetimeToken;
+  const hashIsAlive = (hash: string, slot = clock.slot()): boolean => {
+    const of = clock.slotOf(hash);
+    return of !== null && of <= slot;
   };
-  const setTime = () => {
-    svm.warpToSlot(BigInt(clock.slot()));
-    const now = svm.getClock();
-    now.unixTimestamp = BigInt(Math.floor(Date.now() / 1000));
-    svm.setClock(now);
+  /** Runs `work` on the accounts as they were at `slot`. */
+  const asAt = <T>(slot: number, keys: readonly string[], work: () => T): T => {
+    const changed = new Set(state.records.filter((r) => r.slot > slot).flatMap((r) => Object.keys(r.before)));
+    const later = keys.filter((key) => changed.has(key)).map((key) => [key, readAccount(svm, key)] as const);
+    for (const [key] of later) writeAccount(svm, key, accountAt(key, slot));
+    try {
+      return work();
+    } finally {
+      for (const [key, now] of later) writeAccount(svm, key, now);
+    }
   };
+  const balancesOf = (keys: readonly string[], writable: readonly string[]): Balances => ({
+    lamports: keys.map((key) => String(svm.getBalance(address(key)) ?? 0n)),
+    tokens: tokenBalances(svm, keys, new Set(writable)),
+  });
 
-  function simulate(wire: string, checkSignatures: boolean, checkAge = true): Simulation {
+  /** At `slot`: neither money nor accounts of later blocks count. */
+  function simulate(wire: string, checkSignatures: boolean, checkAge = true, slot = clock.slot()): Simulation {
     const { transaction, message } = parseTransaction(wire);
-    if (checkAge && !isAlive(message)) return { err: "BlockhashNotFound", logs: [], units: 0 };
-    setTime();
-    svm.withSigverify(checkSignatures);
-    const result = svm.simulateTransaction(withSomeSignatures(transaction));
-    svm.withSigverify(true);
-    const meta = result.meta();
-    const err = result instanceof FailedTransactionMetadata ? transactionError(result) : null;
-    return { err, logs: meta.logs(), units: Number(meta.computeUnitsConsumed()) };
+    return asAt(slot, message.staticAccounts, () => {
+      if (checkAge && !hashIsAlive(message.lifetimeToken, slot) && !livesByNonce(svm, message))
+        return { err: "BlockhashNotFound", logs: [], units: 0 };
+      setTime(svm, clock);
+      svm.withSigverify(checkSignatures);
+      const result = svm.simulateTransaction(withSomeSignatures(transaction));
+      svm.withSigverify(true);
+      const meta = result.meta();
+      const err = result instanceof FailedTransactionMetadata ? transactionError(result) : null;
+      return { err, logs: meta.logs(), units: Number(meta.computeUnitsConsumed()) };
+    });
   }
 
-  /** Executes a transaction in the current slot. Throws RpcError where a cluster would not have taken it into a block. */
-  function submit(wire: string, skipPreflight: boolean): string {
+  /**
+   * Executes a transaction in the current slot. Throws RpcError where a cluster would not have taken it into a block, also where nobody asked for
+   * preflight: a real node then answers with the signature and says nothing.
+   */
+  function submit(wire: string, { preflightAt = null, withoutMoney = false }: SubmitOptions = {}): string {
     const parsed = parseTransaction(wire);
     const { message, signature } = parsed;
     if (state.records.some((record) => record.signature === signature)) throw preflightError("AlreadyProcessed");
-    if (!isAlive(message)) throw preflightError("BlockhashNotFound");
-    if (!skipPreflight) {
-      const { err, logs, units } = simulate(wire, true);
+    const byNonce = !hashIsAlive(message.lifetimeToken);
+    if (byNonce && !livesByNonce(svm, message)) throw preflightError("BlockhashNotFound");
+    if (preflightAt !== null) {
+      const { err, logs, units } = simulate(wire, true, true, preflightAt);
       if (err !== null) throw preflightError(err, logs, units);
     }
-    setTime();
-    const payer = message.staticAccounts[0]!;
-    const balance = svm.getBalance(payer);
-    const before = Object.fromEntries(
-      message.staticAccounts
-        .map((key) => [key, read(svm, key)])
-        .filter(([, account]) => !(account as StoredAccount)?.[3]),
-    );
-    const result = svm.sendTransaction(withSomeSignatures(parsed.transaction));
+    setTime(svm, clock);
+    const keys = [...message.staticAccounts];
+    const writable = writableKeys(message);
+    const before = Object.fromEntries(writable.map((key) => [key, readAccount(svm, key)]));
+    const pre = balancesOf(keys, writable);
+    const run = () => svm.sendTransaction(withSomeSignatures(parsed.transaction));
+    const result = withoutMoney ? withEmptyPayer(svm, message, run) : run();
     const failed = result instanceof FailedTransactionMetadata;
     const meta: TransactionMetadata = failed ? result.meta() : result;
     const err = failed ? transactionError(result) : null;
-    if (failed && svm.getBalance(payer) === balance) throw preflightError(err, meta.logs()); // not even the fee was taken
-    if (failed) keepNonceAdvanced(message);
-    const { staticAccounts: keys, header } = message;
-    const fee = FEE_PER_SIGNATURE * header.numSignerAccounts;
-    const units = Number(meta.computeUnitsConsumed());
+    const post = balancesOf(keys, writable);
+    const fee = Number(total(pre) - total(post));
+    if (failed && fee === 0) throw preflightError(err, meta.logs()); // not even the fee was taken: it is in no block
+    if (failed && byNonce) advanceNonce(svm, message);
     keep({
-      signature,
-      slot: clock.slot(),
-      err,
-      wire,
-      keys: [...keys],
-      memo: memoOf(message),
-      logs: meta.logs(),
-      fee,
-      units,
-      time: seconds(),
-      before,
+      ...{ signature, slot: clock.slot(), err, wire, keys, memo: memoOf(message), logs: meta.logs(), fee },
+      ...{ units: Number(meta.computeUnitsConsumed()), time: seconds(), before, pre, post },
     });
     return signature;
-  }
-
-  /** Agave keeps the advanced nonce when the rest of its transaction fails; LiteSVM rolls it back. */
-  function keepNonceAdvanced(message: Message): void {
-    const nonce = nonceUse(message);
-    const account = nonce && svm.getAccount(address(nonce.account));
-    if (!account?.exists || account.data.length !== NONCE_BYTES) return;
-    const data = new Uint8Array(account.data);
-    data.set(
-      createHash("sha256")
-        .update("DURABLE_NONCE")
-        .update(Uint8Array.from(getBase58Encoder().encode(message.lifetimeToken)))
-        .digest(),
-      NONCE_VALUE,
-    );
-    svm.setAccount({ ...account, data });
   }
 
   return {
@@ -172,12 +162,14 @@ export function createLedger({ store, slotMs, finalAfterSlots, keptRecords = KEP
     submit,
     simulate,
     rent: (space: number): number => Number(svm.minimumBalanceForRentExemption(BigInt(space))),
-    isAlive: (hash: string): boolean => clock.slotOf(hash) !== null,
+    /** as seen at `slot` */
+    isAlive: hashIsAlive,
     record: (signature: string): TransactionRecord | undefined =>
       state.records.find((record) => record.signature === signature),
     /** newest first */
     recordsOf: (key: string): TransactionRecord[] =>
       state.records.filter((record) => record.keys.includes(key)).reverse(),
+    recordsSince: (slot: number): TransactionRecord[] => state.records.filter((record) => record.slot >= slot),
     transactionCount: (): number => state.records.length,
     ownedBy: (program: string, slot: number): [string, NonNullable<StoredAccount>][] => {
       const keys = new Set([
@@ -190,22 +182,14 @@ export function createLedger({ store, slotMs, finalAfterSlots, keptRecords = KEP
       });
     },
     airdrop(to: string, amount: bigint): string {
-      const before = { [to]: read(svm, to) };
-      const [balance = "0", owner = SYSTEM, data = "", executable = false] = before[to] ?? [];
-      write(svm, to, [String(BigInt(balance) + amount), owner, data, executable]);
+      const before = { [to]: readAccount(svm, to) };
+      const pre = balancesOf([to], [to]);
+      const [balance = "0", owner = SYSTEM_PROGRAM, data = "", executable = false] = before[to] ?? [];
+      writeAccount(svm, to, [String(BigInt(balance) + amount), owner, data, executable]);
       const signature = base58(new Uint8Array(randomBytes(64)));
       keep({
-        signature,
-        slot: clock.slot(),
-        err: null,
-        wire: "",
-        keys: [to],
-        memo: null,
-        logs: [],
-        fee: 0,
-        units: 0,
-        time: seconds(),
-        before,
+        ...{ signature, slot: clock.slot(), err: null, wire: "", keys: [to], memo: null, logs: [], fee: 0, units: 0 },
+        ...{ time: seconds(), before, pre, post: balancesOf([to], [to]) },
       });
       return signature;
     },
@@ -219,7 +203,7 @@ export function createLedger({ store, slotMs, finalAfterSlots, keptRecords = KEP
       if (slot < slotAt("finalized")) throw new RpcError(INVALID_PARAMS, `slot ${slot} is before the last final one`);
       while ((state.records.at(-1)?.slot ?? 0) > slot) {
         for (const [key, account] of Object.entries(state.records.pop()!.before)) {
-          write(svm, key, account);
+          writeAccount(svm, key, account);
           state.accounts[key] = account;
         }
       }
@@ -230,8 +214,28 @@ export function createLedger({ store, slotMs, finalAfterSlots, keptRecords = KEP
   };
 }
 
-const SYSTEM = "11111111111111111111111111111111";
 const seconds = () => Math.floor(Date.now() / 1000);
+const total = ({ lamports }: Balances): bigint => lamports.reduce((sum, amount) => sum + BigInt(amount), 0n);
+
+function setTime(svm: LiteSVM, clock: SlotClock): void {
+  svm.warpToSlot(BigInt(clock.slot()));
+  const now = svm.getClock();
+  now.unixTimestamp = BigInt(seconds());
+  svm.setClock(now);
+}
+
+/** Runs a transaction whose payer can just pay the fee, then gives it the rest of its money back. */
+function withEmptyPayer<T>(svm: LiteSVM, message: Message, run: () => T): T {
+  const payer = message.staticAccounts[0]!;
+  const [amount, ...account] = readAccount(svm, payer) ?? ["0", SYSTEM_PROGRAM, "", false];
+  const left = svm.minimumBalanceForRentExemption(0n) + BigInt(feeOf(message));
+  if (BigInt(amount) <= left) return run();
+  writeAccount(svm, payer, [String(left), ...account]);
+  const result = run();
+  const after = lamportsOf(readAccount(svm, payer));
+  writeAccount(svm, payer, [String(BigInt(amount) - left + after), ...account]);
+  return result;
+}
 
 const newState = (): ChainState => ({
   version: 1,
@@ -242,23 +246,3 @@ const newState = (): ChainState => ({
   accounts: {},
   records: [],
 });
-
-function read(svm: LiteSVM, key: string): StoredAccount {
-  const account = svm.getAccount(key as Address);
-  if (!account.exists) return null;
-  return [String(account.lamports), account.programAddress, base64(new Uint8Array(account.data)), account.executable];
-}
-
-function write(svm: LiteSVM, key: string, account: StoredAccount): void {
-  const [amount, owner, encoded, executable] = account ?? ["0", SYSTEM, "", false]; // an account of 0 lamports is none
-  const data = Uint8Array.from(getBase64Encoder().encode(encoded));
-  const next: EncodedAccount = {
-    address: address(key),
-    lamports: lamports(BigInt(amount)),
-    programAddress: address(owner),
-    executable,
-    space: BigInt(data.length),
-    data,
-  };
-  svm.setAccount(next);
-}

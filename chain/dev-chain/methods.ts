@@ -1,214 +1,159 @@
-import { getBase58Encoder, getBase64Encoder } from "@solana/kit";
-import { z } from "zod";
+import { getBase58Encoder } from "@solana/kit";
+import { accountInfo, outcome, passes, transactionInfo } from "./answers.ts";
 import { HASH_WINDOW } from "./clock.ts";
-import { behindError, INVALID_PARAMS, RpcError } from "./errors.ts";
+import { behindError, unhealthyError } from "./errors.ts";
+import { type Faults, take } from "./faults.ts";
 import { COMMITMENTS, type Ledger } from "./ledger.ts";
-import type { StoredAccount, TransactionRecord } from "./store.ts";
-import { base58, base64, parseTransaction } from "./transaction.ts";
+import * as p from "./params.ts";
+import type { TransactionRecord } from "./store.ts";
+import { base64, feeOf, parseMessage, parseTransaction, unitPriceOf } from "./transaction.ts";
 
-const VERSION = "4.0.0-almanac-dev-chain";
+/** Says at first sight what this is. */
+const VERSION = "4.0.0-LOCAL-almanac-dev-chain";
+/** "LOCL" in ASCII */
+const FEATURE_SET = 0x4c_4f_43_4c;
 
-/** How far behind and how forgetful this node pretends to be. */
-export interface ReadFaults {
-  lag: number;
-  hideSignatures: number;
-  pruned: boolean;
-}
-
-const key = z.string().regex(/^[1-9A-HJ-NP-Za-km-z]{32,44}$/, "not a base58 address");
-const slice = z.object({ offset: z.number().int().min(0), length: z.number().int().min(0) });
-const memcmp = z.object({
-  offset: z.number().int().min(0),
-  bytes: z.string(),
-  encoding: z.enum(["base58", "base64"]).default("base58"),
-});
-const config = z.object({
-  commitment: z.enum(["processed", "confirmed", "finalized"]).default("finalized"),
-  minContextSlot: z.number().int().optional(),
-  encoding: z.string().optional(),
-  dataSlice: slice.optional(),
-  filters: z.array(z.union([z.object({ dataSize: z.number().int() }), z.object({ memcmp })])).default([]),
-  limit: z.number().int().min(1).max(1000).default(1000),
-  before: z.string().optional(),
-  until: z.string().optional(),
-  skipPreflight: z.boolean().default(false),
-  sigVerify: z.boolean().default(false),
-  replaceRecentBlockhash: z.boolean().default(false),
-  withContext: z.boolean().default(false),
-});
-type Config = z.output<typeof config>;
 export type Method = (params: readonly unknown[]) => unknown;
 
-/** Parses one parameter; Agave's code for what cannot be used. */
-function param<T>(shape: z.ZodType<T>, value: unknown): T {
-  const parsed = shape.safeParse(value);
-  if (!parsed.success) throw new RpcError(INVALID_PARAMS, `Invalid params: ${z.prettifyError(parsed.error)}`);
-  return parsed.data;
-}
-
-/** The methods of Solana's JSON-RPC that this chain answers, over one ledger. */
-export function createMethods(ledger: Ledger, faults: ReadFaults): Record<string, Method> {
-  const options = (value: unknown): Config => param(config, value ?? {});
-  const slotFor = ({ commitment, minContextSlot }: Config): number => {
+/** The methods of Solana's JSON-RPC that this chain answers, over one ledger, by one endpoint with its faults. */
+export function createMethods(ledger: Ledger, faults: Faults): Record<string, Method> {
+  const tip = (): number => Math.max(0, ledger.clock.slot() - faults.lag);
+  /** The slot to read at. Throws -32016 where this node is behind `minContextSlot`. */
+  const slotFor = ({ commitment, minContextSlot }: p.Config): number => {
     const slot = Math.max(0, ledger.slotAt(commitment) - faults.lag);
     if (minContextSlot !== undefined && slot < minContextSlot) throw behindError(slot);
     return slot;
   };
   const inContext = (slot: number, value: unknown) => ({ context: { slot, apiVersion: VERSION }, value });
-  const height: Method = ([o]) => slotFor(options(o));
-  const visible = (record: TransactionRecord, { commitment }: Config): boolean =>
-    COMMITMENTS.indexOf(ledger.commitmentOf(record.slot)) >= COMMITMENTS.indexOf(commitment);
+  const height: Method = ([o]) => slotFor(p.options(o));
+  const commitmentOf = ({ slot }: TransactionRecord) => ledger.commitmentOf(slot, faults.lag);
+  /** What this node knows of, and has not forgotten. */
+  const known = (record: TransactionRecord | undefined): TransactionRecord | undefined =>
+    record === undefined || faults.pruned || record.slot > tip() ? undefined : record;
+  const visible = (record: TransactionRecord, { commitment }: p.Config): boolean =>
+    known(record) !== undefined && COMMITMENTS.indexOf(commitmentOf(record)) >= COMMITMENTS.indexOf(commitment);
 
-  function status(signature: string) {
-    if (faults.pruned) return null;
-    if (faults.hideSignatures > 0) {
-      faults.hideSignatures--;
-      return null;
-    }
-    const record = ledger.record(signature);
-    if (!record) return null;
-    const confirmationStatus = ledger.commitmentOf(record.slot);
-    const confirmations = confirmationStatus === "finalized" ? null : ledger.clock.slot() - record.slot;
+  function status(signature: string, { searchTransactionHistory }: p.Config) {
+    if (take(faults, "hideSignatures")) return null;
+    const record = known(ledger.record(signature));
+    if (!record || (!searchTransactionHistory && record.slot < tip() - HASH_WINDOW)) return null;
+    const confirmationStatus = commitmentOf(record);
+    const confirmations = confirmationStatus === "finalized" ? null : tip() - record.slot;
     return { slot: record.slot, confirmations, err: record.err, status: outcome(record), confirmationStatus };
   }
 
-  function history(of: string, o: Config) {
-    if (faults.pruned) return [];
+  function history(of: string, o: p.Config) {
     let records = ledger.recordsOf(of).filter((record) => visible(record, o));
     const at = (signature: string | undefined) => records.findIndex((record) => record.signature === signature);
     if (o.before !== undefined) records = records.slice(at(o.before) + 1);
     if (o.until !== undefined && at(o.until) >= 0) records = records.slice(0, at(o.until));
-    return records.slice(0, o.limit).map(({ signature, slot, err, memo, time }) => ({
-      ...{ signature, slot, err, memo, blockTime: time },
-      confirmationStatus: ledger.commitmentOf(slot),
+    return records.slice(0, o.limit).map((record) => {
+      const { signature, slot, err, memo, time } = record;
+      return { signature, slot, err, memo, blockTime: time, confirmationStatus: commitmentOf(record) };
+    });
+  }
+
+  function simulation(wire: string, o: p.Config) {
+    const slot = slotFor(o);
+    const { err, logs, units } = ledger.simulate(asBase64(wire, o), o.sigVerify, !o.replaceRecentBlockhash, slot);
+    const replacementBlockhash = o.replaceRecentBlockhash
+      ? { replacementBlockhash: { blockhash: ledger.clock.hashAt(slot), lastValidBlockHeight: slot + HASH_WINDOW } }
+      : {};
+    return inContext(slot, {
+      ...{ err, logs, accounts: null, unitsConsumed: units, returnData: null },
+      ...replacementBlockhash,
+    });
+  }
+
+  /** The lowest unit price that landed in each of the last slots: there is no fee market here. */
+  function prioritizationFees(locked: readonly string[]) {
+    const [from, to] = [Math.max(0, tip() - HASH_WINDOW + 1), tip()];
+    const lowest = new Map<number, number>();
+    for (const { slot, wire, keys } of ledger.recordsSince(from)) {
+      if (wire === "" || slot > to || !locked.every((account) => keys.includes(account))) continue;
+      const price = Number(unitPriceOf(parseTransaction(wire).message));
+      lowest.set(slot, Math.min(price, lowest.get(slot) ?? price));
+    }
+    return Array.from({ length: to - from + 1 }, (_, i) => ({
+      slot: from + i,
+      prioritizationFee: lowest.get(from + i) ?? 0,
     }));
   }
 
   return {
-    getHealth: () => "ok",
-    getVersion: () => ({ "solana-core": VERSION, "feature-set": 0 }),
+    getHealth: () => {
+      if (faults.lag > 0) throw unhealthyError(faults.lag);
+      return "ok";
+    },
+    getVersion: () => ({ "solana-core": VERSION, "feature-set": FEATURE_SET }),
     getGenesisHash: () => ledger.genesis,
     getSlot: height,
     getBlockHeight: height,
-    getEpochInfo: ([o]) => epochInfo(slotFor(options(o)), ledger.transactionCount()),
+    getEpochInfo: ([o]) => epochInfo(slotFor(p.options(o)), ledger.transactionCount()),
     getLatestBlockhash: ([o]) => {
-      const slot = slotFor(options(o));
+      const slot = slotFor(p.options(o));
       return inContext(slot, { blockhash: ledger.clock.hashAt(slot), lastValidBlockHeight: slot + HASH_WINDOW });
     },
-    isBlockhashValid: ([hash, o]) => inContext(slotFor(options(o)), ledger.isAlive(param(key, hash))),
-    getFeeForMessage: ([message, o]) => inContext(slotFor(options(o)), feeFor(param(z.string(), message))),
-    getMinimumBalanceForRentExemption: ([space]) => ledger.rent(param(z.number().int().min(0), space)),
+    isBlockhashValid: ([hash, o]) => {
+      const slot = slotFor(p.options(o));
+      return inContext(slot, ledger.isAlive(p.param(p.key, hash), slot));
+    },
+    getFeeForMessage: ([message, o]) => inContext(slotFor(p.options(o)), feeOf(parseMessage(p.param(p.text, message)))),
+    getRecentPrioritizationFees: ([locked]) => prioritizationFees(p.param(p.lockedAccounts, locked ?? [])),
+    getMinimumBalanceForRentExemption: ([space]) => ledger.rent(p.param(p.space, space)),
     getBalance: ([of, o]) => {
-      const slot = slotFor(options(o));
-      return inContext(slot, Number(ledger.accountAt(param(key, of), slot)?.[0] ?? 0));
+      const slot = slotFor(p.options(o));
+      return inContext(slot, Number(ledger.accountAt(p.param(p.key, of), slot)?.[0] ?? 0));
     },
     getAccountInfo: ([of, o]) => {
-      const [c, slot] = [options(o), slotFor(options(o))];
-      return inContext(slot, accountInfo(ledger.accountAt(param(key, of), slot), c));
+      const [c, slot] = [p.options(o), slotFor(p.options(o))];
+      return inContext(slot, accountInfo(ledger.accountAt(p.param(p.key, of), slot), c));
     },
     getMultipleAccounts: ([all, o]) => {
-      const [c, slot] = [options(o), slotFor(options(o))];
-      const keys = param(z.array(key).max(100), all);
-      return inContext(
-        slot,
-        keys.map((of) => accountInfo(ledger.accountAt(of, slot), c)),
-      );
+      const [c, slot] = [p.options(o), slotFor(p.options(o))];
+      const accounts = p.param(p.keys, all).map((of) => accountInfo(ledger.accountAt(of, slot), c));
+      return inContext(slot, accounts);
     },
     getProgramAccounts: ([program, o]) => {
-      const [c, slot] = [options(o), slotFor(options(o))];
-      const found = ledger.ownedBy(param(key, program), slot).filter(([, account]) => passes(account, c));
+      const [c, slot] = [p.options(o), slotFor(p.options(o))];
+      const found = ledger.ownedBy(p.param(p.key, program), slot).filter(([, account]) => passes(account, c));
       const value = found.map(([pubkey, account]) => ({ pubkey, account: accountInfo(account, c) }));
       return c.withContext ? inContext(slot, value) : value;
     },
     sendTransaction: ([wire, o]) => {
-      const c = options(o);
-      return ledger.submit(asBase64(param(z.string(), wire), c), c.skipPreflight);
+      const c = p.options(o);
+      const preflight = slotFor({ ...c, commitment: c.preflightCommitment });
+      return ledger.submit(asBase64(p.param(p.text, wire), c), {
+        preflightAt: c.skipPreflight ? null : preflight,
+        withoutMoney: take(faults, "failOnChain"),
+      });
     },
-    simulateTransaction: ([wire, o]) => {
-      const c = options(o);
-      const { err, logs, units } = ledger.simulate(
-        asBase64(param(z.string(), wire), c),
-        c.sigVerify,
-        !c.replaceRecentBlockhash,
+    simulateTransaction: ([wire, o]) => simulation(p.param(p.text, wire), p.options(o)),
+    getSignatureStatuses: ([all, o]) => {
+      const c = p.options(o);
+      return inContext(
+        tip(),
+        p.param(p.signatures, all).map((signature) => status(signature, c)),
       );
-      return inContext(slotFor(c), { err, logs, accounts: null, unitsConsumed: units, returnData: null });
     },
-    getSignatureStatuses: ([all]) =>
-      inContext(ledger.slotAt("processed"), param(z.array(z.string()).max(256), all).map(status)),
-    getSignaturesForAddress: ([of, o]) => history(param(key, of), options(o)),
+    getSignaturesForAddress: ([of, o]) => history(p.param(p.key, of), p.historyOptions(o)),
     getTransaction: ([signature, o]) => {
-      const record = faults.pruned ? undefined : ledger.record(param(z.string(), signature));
-      return record && record.wire !== "" && visible(record, options(o)) ? transactionInfo(record) : null;
+      const c = p.historyOptions(typeof o === "string" ? { encoding: o } : o);
+      const record = ledger.record(p.param(p.signature, signature));
+      return record && record.wire !== "" && visible(record, c) ? transactionInfo(record, c) : null;
     },
-    requestAirdrop: ([to, amount]) =>
-      ledger.airdrop(param(key, to), BigInt(param(z.number().int().positive(), amount))),
+    requestAirdrop: ([to, amount]) => ledger.airdrop(p.param(p.key, to), BigInt(p.param(p.lamports, amount))),
   };
 }
 
 /** The signature that a wire transaction will have. */
 export const signatureOf = ([wire, o]: readonly unknown[]): string =>
-  parseTransaction(asBase64(param(z.string(), wire), param(config, o ?? {}))).signature;
+  parseTransaction(asBase64(p.param(p.text, wire), p.options(o))).signature;
 
-const asBase64 = (wire: string, { encoding }: Config): string =>
+const asBase64 = (wire: string, { encoding }: p.Config): string =>
   encoding === "base64" ? wire : base64(Uint8Array.from(getBase58Encoder().encode(wire)));
-
-const outcome = ({ err }: TransactionRecord) => (err === null ? { Ok: null } : { Err: err });
-
-function accountInfo(account: StoredAccount, { encoding, dataSlice }: Config) {
-  if (!account) return null;
-  const [lamports, owner, encoded, executable] = account;
-  const whole = Uint8Array.from(getBase64Encoder().encode(encoded));
-  const data = dataSlice ? whole.slice(dataSlice.offset, dataSlice.offset + dataSlice.length) : whole;
-  const text = encoding === "base58" ? [base58(data), "base58"] : [base64(data), "base64"];
-  return { data: text, executable, lamports: Number(lamports), owner, rentEpoch: 0, space: whole.length };
-}
-
-function passes([, , encoded]: NonNullable<StoredAccount>, { filters }: Config): boolean {
-  const data = Buffer.from(encoded, "base64");
-  return filters.every((filter) => {
-    if ("dataSize" in filter) return data.length === filter.dataSize;
-    const { offset, bytes, encoding } = filter.memcmp;
-    const wanted =
-      encoding === "base64"
-        ? Buffer.from(bytes, "base64")
-        : Buffer.from(getBase58Encoder().encode(bytes) as Uint8Array);
-    return data.subarray(offset, offset + wanted.length).equals(wanted);
-  });
-}
 
 const epochInfo = (slot: number, transactionCount: number) => ({
   ...{ absoluteSlot: slot, blockHeight: slot, slotIndex: slot, transactionCount },
   ...{ epoch: 0, slotsInEpoch: 432_000 },
-});
-
-/** 5,000 lamports a signature; the count stands in the message header, after the version byte where there is one. */
-function feeFor(message: string): number {
-  const bytes = Buffer.from(message, "base64");
-  const versioned = ((bytes[0] ?? 0) & 0x80) !== 0;
-  return 5_000 * (bytes[versioned ? 1 : 0] ?? 0);
-}
-
-const transactionInfo = (record: TransactionRecord) => ({
-  slot: record.slot,
-  blockTime: record.time,
-  version: 0,
-  transaction: [record.wire, "base64"],
-  meta: {
-    ...{
-      err: record.err,
-      status: outcome(record),
-      fee: record.fee,
-      computeUnitsConsumed: record.units,
-      logMessages: record.logs,
-    },
-    ...{
-      innerInstructions: [],
-      preBalances: [],
-      postBalances: [],
-      preTokenBalances: [],
-      postTokenBalances: [],
-      rewards: [],
-    },
-    loadedAddresses: { readonly: [], writable: [] },
-  },
 });

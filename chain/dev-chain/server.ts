@@ -1,30 +1,15 @@
 import Fastify, { type FastifyInstance } from "fastify";
 import { z } from "zod";
-import { METHOD_NOT_FOUND, RpcError } from "./errors.ts";
+import { INTERNAL_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, RpcError } from "./errors.ts";
+import { type Faults, faultSettings, noFaults, take } from "./faults.ts";
 import type { Ledger } from "./ledger.ts";
 import { createMethods, signatureOf } from "./methods.ts";
 
-const INTERNAL_ERROR = -32603;
-const INVALID_REQUEST = -32600;
 const BODY_LIMIT_BYTES = 1 << 20;
 const MAX_BATCH = 100;
+const LOOPBACK_HOSTS = new Set(["127.0.0.1", "localhost", "[::1]"]);
 
 const request = z.object({ id: z.unknown(), method: z.string(), params: z.array(z.unknown()).default([]) });
-const faultSettings = z.object({
-  /** so many sends answer with a signature and broadcast nothing */
-  dropSend: z.number().int().min(0),
-  /** so many sends land and answer 504 */
-  acceptThenTimeout: z.number().int().min(0),
-  /** so many requests answer 503 */
-  error5xx: z.number().int().min(0),
-  /** so many statuses read as unknown */
-  hideSignatures: z.number().int().min(0),
-  /** slots that reads are behind */
-  lag: z.number().int().min(0),
-  /** no history at all */
-  pruned: z.boolean(),
-});
-type Faults = z.output<typeof faultSettings>;
 
 class GatewayTimeout extends Error {}
 
@@ -36,32 +21,17 @@ export interface ServerOptions {
 /** JSON-RPC over HTTP for one ledger. The caller listens (loopback only) and closes. */
 export function buildServer(ledger: Ledger, { dev }: ServerOptions): FastifyInstance {
   const app = Fastify({ bodyLimit: BODY_LIMIT_BYTES });
-  const faults: Faults = { dropSend: 0, acceptThenTimeout: 0, error5xx: 0, hideSignatures: 0, lag: 0, pruned: false };
-  const methods = createMethods(ledger, faults);
-  const call = (method: string, params: readonly unknown[]): unknown => {
-    if (method !== "sendTransaction") return methods[method]!(params);
-    if (take(faults, "dropSend")) return signatureOf(params);
-    const signature = methods.sendTransaction!(params);
-    if (take(faults, "acceptThenTimeout")) throw new GatewayTimeout("gateway timeout");
-    return signature;
-  };
-  const answer = (body: unknown) => {
-    const parsed = request.safeParse(body);
-    if (!parsed.success) return failure(null, new RpcError(INVALID_REQUEST, "Invalid request"));
-    const { id, method, params } = parsed.data;
-    if (!Object.hasOwn(methods, method))
-      return failure(id, new RpcError(METHOD_NOT_FOUND, `Method not found: ${method}`));
-    try {
-      return { jsonrpc: "2.0", id, result: call(method, params) };
-    } catch (error) {
-      if (error instanceof GatewayTimeout) throw error;
-      return failure(id, error instanceof RpcError ? error : new RpcError(INTERNAL_ERROR, String(error)));
-    }
-  };
+  const faults = noFaults();
+  const answer = answering(createMethods(ledger, faults), faults);
+  // A page in a browser may reach loopback under a name of its own: money that anybody can ask for stays on this machine.
+  app.addHook("onRequest", async ({ host }, reply) => {
+    if (!LOOPBACK_HOSTS.has(host.replace(/:\d+$/, "")))
+      return reply.code(403).send("LOCAL dev chain: ask it by 127.0.0.1, ::1 or localhost\n");
+  });
   app.post("/", async ({ body }, reply) => {
     if (take(faults, "error5xx")) return reply.code(503).send("unavailable");
     try {
-      return Array.isArray(body) ? body.slice(0, MAX_BATCH).map(answer) : answer(body);
+      return Array.isArray(body) ? batch(body, answer) : answer(body);
     } catch (error) {
       if (error instanceof GatewayTimeout) return reply.code(504).send("gateway timeout");
       throw error;
@@ -77,6 +47,38 @@ export function buildServer(ledger: Ledger, { dev }: ServerOptions): FastifyInst
   return app;
 }
 
+type Answer = (body: unknown) => object;
+
+function answering(methods: ReturnType<typeof createMethods>, faults: Faults): Answer {
+  const call = (method: string, params: readonly unknown[]): unknown => {
+    if (method !== "sendTransaction") return methods[method]!(params);
+    if (take(faults, "dropSend")) return signatureOf(params);
+    const signature = methods.sendTransaction!(params);
+    if (take(faults, "acceptThenTimeout")) throw new GatewayTimeout("gateway timeout");
+    return signature;
+  };
+  return (body) => {
+    const parsed = request.safeParse(body);
+    if (!parsed.success) return failure(null, new RpcError(INVALID_REQUEST, "Invalid request"));
+    const { id, method, params } = parsed.data;
+    if (!Object.hasOwn(methods, method))
+      return failure(id, new RpcError(METHOD_NOT_FOUND, `Method not found: ${method}`));
+    try {
+      return { jsonrpc: "2.0", id, result: call(method, params) };
+    } catch (error) {
+      if (error instanceof GatewayTimeout) throw error;
+      return failure(id, error instanceof RpcError ? error : new RpcError(INTERNAL_ERROR, String(error)));
+    }
+  };
+}
+
+function batch(requests: unknown[], answer: Answer): object {
+  if (requests.length === 0) return failure(null, new RpcError(INVALID_REQUEST, "Invalid request: an empty batch"));
+  if (requests.length > MAX_BATCH)
+    return failure(null, new RpcError(INVALID_REQUEST, `Invalid request: a batch has at most ${MAX_BATCH} requests`));
+  return requests.map(answer);
+}
+
 function addDevRoutes(app: FastifyInstance, ledger: Ledger, faults: Faults): void {
   const slots = z.object({ n: z.number().int().min(0).default(1) });
   app.post("/dev/tick", async ({ body }) => {
@@ -87,14 +89,10 @@ function addDevRoutes(app: FastifyInstance, ledger: Ledger, faults: Faults): voi
     ledger.rollback(z.object({ slot: z.number().int() }).parse(body).slot);
     return { slot: ledger.clock.slot() };
   });
-  app.post("/dev/faults", async ({ body }) => Object.assign(faults, faultSettings.partial().parse(body)));
-}
-
-/** Uses up one of a fault that strikes so many times. */
-function take(faults: Faults, name: "dropSend" | "acceptThenTimeout" | "error5xx"): boolean {
-  if (faults[name] === 0) return false;
-  faults[name]--;
-  return true;
+  // Only what is named changes.
+  app.post("/dev/faults", async ({ body }) =>
+    Object.assign(faults, faultSettings.parse({ ...faults, ...z.record(z.string(), z.unknown()).parse(body) })),
+  );
 }
 
 const failure = (id: unknown, { code, message, data }: RpcError) => ({

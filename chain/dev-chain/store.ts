@@ -1,9 +1,24 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 
 /** lamports, owner, data (base64), executable; null: no such account */
 const storedAccount = z.tuple([z.string(), z.string(), z.string(), z.boolean()]).nullable();
+const balances = z.object({
+  /** lamports of `keys`, as text */
+  lamports: z.array(z.string()),
+  tokens: z.array(z.record(z.string(), z.unknown())),
+});
+const NO_BALANCES = { lamports: [], tokens: [] };
 const record = z.object({
   signature: z.string(),
   slot: z.number(),
@@ -17,6 +32,8 @@ const record = z.object({
   time: z.number(),
   /** accounts as they were before, until the slot is final: reads at older commitments, and rollback */
   before: z.record(z.string(), storedAccount),
+  pre: balances.default(NO_BALANCES),
+  post: balances.default(NO_BALANCES),
 });
 const state = z.object({
   version: z.literal(1),
@@ -30,6 +47,7 @@ const state = z.object({
 });
 
 export type StoredAccount = z.output<typeof storedAccount>;
+export type Balances = z.output<typeof balances>;
 export type TransactionRecord = z.output<typeof record>;
 export type ChainState = z.output<typeof state>;
 
@@ -41,7 +59,7 @@ export interface Store {
 /** For tests that need no disk. */
 export const memoryStore: Store = { load: () => null, save: () => undefined };
 
-/** One file, replaced by rename: a kill at any moment leaves the old state or the new one. */
+/** One file, replaced by rename after it is on disk: a kill or a power cut at any moment leaves the old state or the new one, index included. */
 export function fileStore(dir: string): Store {
   const path = join(dir, "chain.json");
   return {
@@ -53,8 +71,20 @@ export function fileStore(dir: string): Store {
     },
     save(next) {
       mkdirSync(dir, { recursive: true });
-      writeFileSync(`${path}.next`, JSON.stringify(next));
+      synced(`${path}.next`, (file) => writeFileSync(file, JSON.stringify(next)));
       renameSync(`${path}.next`, path);
+      synced(dir);
     },
   };
+}
+
+/** On disk when it returns; a folder is synced for the names in it. */
+function synced(path: string, write?: (file: number) => void): void {
+  const file = openSync(path, write ? "w" : "r");
+  try {
+    write?.(file);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
 }

@@ -64,13 +64,67 @@ export function withSomeSignatures(transaction: Transaction): Transaction {
   return { ...transaction, signatures: Object.fromEntries(filled) as Record<string, SignatureBytes> };
 }
 
-const MEMO = "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr";
+const MEMO_PROGRAMS = new Set([
+  "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr",
+  "Memo1UhkJRfHyvLMcVucJwxXeuD728EqVDDwQDxFMNo",
+]);
 
-/** Memo text as Agave indexes it: "[length] text". */
-export function memoOf(message: Message): string | null {
-  const memo = message.instructions.find((i) => message.staticAccounts[i.programAddressIndex] === MEMO);
-  return memo?.data ? `[${memo.data.length}] ${new TextDecoder().decode(memo.data as Uint8Array)}` : null;
+/** Memo texts as Agave indexes them: "[length] text; [length] text". */
+export function memoOf({ instructions, staticAccounts }: Message): string | null {
+  const memos = instructions.filter((i) => MEMO_PROGRAMS.has(staticAccounts[i.programAddressIndex]!));
+  const texts = memos.map(
+    ({ data = new Uint8Array() }) => `[${data.length}] ${new TextDecoder().decode(bytesOf(data))}`,
+  );
+  return texts.length > 0 ? texts.join("; ") : null;
 }
+
+const COMPUTE_BUDGET = "ComputeBudget111111111111111111111111111111";
+const SET_UNIT_LIMIT = 2;
+const SET_UNIT_PRICE = 3;
+const FEE_PER_SIGNATURE = 5_000n;
+const DEFAULT_UNITS = 200_000n;
+const MICRO = 1_000_000n;
+
+/** Price of a compute unit in micro-lamports, 0 where the message names none. */
+export const unitPriceOf = (message: Message): bigint => {
+  const data = budgetInstruction(message, SET_UNIT_PRICE);
+  return data ? Buffer.from(data).readBigUInt64LE(1) : 0n;
+};
+
+/** Lamports that a message costs: signatures, and the price of all compute units that it reserves. */
+export function feeOf(message: Message): number {
+  const limit = budgetInstruction(message, SET_UNIT_LIMIT);
+  const others = message.instructions.filter((i) => message.staticAccounts[i.programAddressIndex] !== COMPUTE_BUDGET);
+  const units = limit ? BigInt(Buffer.from(limit).readUInt32LE(1)) : DEFAULT_UNITS * BigInt(others.length);
+  const priority = (unitPriceOf(message) * units + MICRO - 1n) / MICRO;
+  return Number(FEE_PER_SIGNATURE * BigInt(message.header.numSignerAccounts) + priority);
+}
+
+const BUDGET_BYTES: Readonly<Record<number, number>> = { [SET_UNIT_LIMIT]: 5, [SET_UNIT_PRICE]: 9 };
+
+function budgetInstruction({ instructions, staticAccounts }: Message, kind: number): Uint8Array | undefined {
+  const found = instructions.find(
+    ({ data, programAddressIndex }) =>
+      staticAccounts[programAddressIndex] === COMPUTE_BUDGET &&
+      data?.[0] === kind &&
+      data.length === BUDGET_BYTES[kind],
+  );
+  return found?.data && bytesOf(found.data);
+}
+
+/** Decodes a message from outside; throws RpcError -32602 for anything that is none. */
+export function parseMessage(encoded: string): Message {
+  try {
+    return getCompiledTransactionMessageDecoder().decode(getBase64Encoder().encode(encoded)) as Message;
+  } catch (error) {
+    throw new RpcError(
+      INVALID_PARAMS,
+      `failed to deserialize message: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+}
+
+const bytesOf = (data: ArrayLike<number>): Uint8Array => Uint8Array.from(data);
 
 const SYSTEM = "11111111111111111111111111111111";
 const ADVANCE_NONCE = 4;

@@ -7,17 +7,15 @@ export interface Share {
 }
 
 /**
- * The pool over the shares, exact to the lamport (largest remainder, ties to the earlier share). Two shares of one address are one transfer;
+ * The pool over the shares, exact to the smallest unit (largest remainder, ties to the earlier share). Two shares of one address are one transfer;
  * a transfer of nothing is left out.
  */
-export function splitPool(poolLamports: bigint, shares: readonly Share[]): Transfer[] {
+export function splitPool(pool: bigint, shares: readonly Share[]): Transfer[] {
   const amounts = apportion(
-    poolLamports,
+    pool,
     shares.map((share) => BigInt(share.frac64)),
   );
   const byAddress = new Map<string, bigint>();
   for (const [i, { address }] of shares.entries()) byAddress.set(address, (byAddress.get(address) ?? 0n) + amounts[i]!);
-  return [...byAddress]
-    .filter(([, lamports]) => lamports > 0n)
-    .map(([to, lamports]) => ({ to, lamports: String(lamports) }));
+  return [...byAddress].filter(([, amount]) => amount > 0n).map(([to, amount]) => ({ to, amount: String(amount) }));
 }

@@ -1,11 +1,9 @@
 import { createHash } from "node:crypto";
 import { address, createAddressWithSeed, createNoopSigner, type Instruction } from "@solana/kit";
-import { LEGACY_MEMO_PROGRAM_ADDRESS_V3 } from "@solana-program/memo";
 import { getAllocateWithSeedInstruction, getTransferSolInstruction } from "@solana-program/system";
+import { MEMO_PROGRAM } from "../payload/memo.ts";
 import type { FrozenPlan, Marker } from "../port.ts";
 
-/** The memo program that every cluster has and nobody can upgrade (MemoSq4g…; its successor is not everywhere yet). */
-export const MEMO_PROGRAM = LEGACY_MEMO_PROGRAM_ADDRESS_V3;
 // It never writes an account, so a marker that it owns is neither changed nor closed.
 const OWNER = MEMO_PROGRAM;
 /** one byte: an account without data could be allocated again */

@@ -1,28 +1,42 @@
 import { getBase64Encoder, getCompiledTransactionMessageDecoder, getTransactionDecoder } from "@solana/kit";
-import type { Attempt, FrozenPlan, Verdict } from "../port.ts";
+import { type Attempt, ChainError, type FrozenPlan, type Lifetime, type Verdict } from "../port.ts";
 import { isMarker, markersOf } from "./markers.ts";
+import { nonceOf } from "./nonce.ts";
 import type { Rpc } from "./rpc.ts";
 
 /**
  * What became of a plan. The markers at `finalized` decide: account state is never pruned, transaction history is. They are read last, so that
- * an attempt whose time was over before they were read can have left no trace that they miss.
+ * an attempt whose time was over before they were read can have left no trace that they miss. Nothing from before slot `since` is believed.
  */
-export async function observePlan(rpc: Rpc, plan: FrozenPlan, last?: Attempt): Promise<Verdict> {
-  const height = last ? await rpc.finalizedHeight() : 0n;
+export async function observePlan(rpc: Rpc, plan: FrozenPlan, last?: Attempt, since = "0"): Promise<Verdict> {
+  if (plan.payload.kind === "claims") throw new ChainError("REFUSED", "this chain pays by transfers, not by claims");
+  const over = last ? await lifetimeOver(rpc, plan.base, last.lifetime, BigInt(since)) : null;
   const status = last ? await rpc.status(last.id) : null;
-  const { slot, accounts } = await rpc.finalizedAccounts(markersOf(plan).map((marker) => marker.address));
+  const markers = markersOf(plan).map((marker) => marker.address);
+  const { slot: at, accounts } = await rpc.finalizedAccounts(markers, BigInt(since));
+  const slot = String(at);
   const [key, content] = accounts.map(isMarker);
   if (key && (content || !plan.content))
-    return { kind: "final", slot: String(slot), signature: await landedSignature(rpc, plan, last) };
-  if (key) return { kind: "conflict", slot: String(slot) };
-  if (!last) return { kind: "absent" };
-  if (status && status.err === null) return { kind: "seen", signature: last.id };
+    return { kind: "final", slot, signature: await landedSignature(rpc, plan, last) };
+  if (key) return { kind: "conflict", slot };
+  if (!last) return { kind: "absent", slot };
+  if (status && status.err === null) return { kind: "seen", slot, signature: last.id };
   if (status?.confirmationStatus === "finalized")
-    return { kind: "dead", reason: `failed on chain: ${errorText(status.err)}` };
-  const { lastValidBlockHeight } = last.lifetime;
-  if (!status && height > BigInt(lastValidBlockHeight))
-    return { kind: "dead", reason: `expired at block height ${lastValidBlockHeight}` };
-  return { kind: "live" };
+    return { kind: "dead", slot, reason: `failed on chain: ${errorText(status.err)}` };
+  return !status && over !== null ? { kind: "dead", slot, reason: over } : { kind: "live", slot };
+}
+
+/** The reason why bytes of this lifetime cannot land any more, or null while they can. */
+async function lifetimeOver(rpc: Rpc, base: string, lifetime: Lifetime, since: bigint): Promise<string | null> {
+  if ("nonce" in lifetime) {
+    const { nonce, nonceAccount } = lifetime;
+    const [account] = (await rpc.finalizedAccounts([nonceAccount], since)).accounts;
+    return account && nonceOf(account, nonceAccount, base) === nonce ? null : `nonce ${nonce} is used up`;
+  }
+  const { lastValidBlockHeight } = lifetime;
+  return (await rpc.finalizedHeight()) > BigInt(lastValidBlockHeight)
+    ? `expired at block height ${lastValidBlockHeight}`
+    : null;
 }
 
 /** For display, never for a decision: the transaction that made the marker. Null where history has been pruned. */

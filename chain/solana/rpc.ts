@@ -1,43 +1,21 @@
-import { address, type Base64EncodedWireTransaction, createSolanaRpc, type Signature } from "@solana/kit";
-import { z } from "zod";
+import { address, type Base64EncodedWireTransaction, createSolanaRpcFromTransport, type Signature } from "@solana/kit";
+import type { z } from "zod";
 import { ChainError } from "../port.ts";
+import { type AccountInfo, answers, type Status } from "./answers.ts";
+import { createTransport } from "./transport.ts";
 
-const account = z.object({ owner: z.string(), space: z.bigint(), lamports: z.bigint() }).nullable();
-const context = z.object({ slot: z.bigint() });
-const transactionError = z.unknown().transform((err) => (err === undefined ? null : err));
-const schema = {
-  text: z.string().min(32).max(64),
-  bigint: z.bigint().nonnegative(),
-  accounts: z.object({ context, value: z.array(account) }),
-  blockhash: z.object({ value: z.object({ blockhash: z.string().min(32).max(44), lastValidBlockHeight: z.bigint() }) }),
-  balance: z.object({ value: z.bigint() }),
-  statuses: z.object({
-    value: z.array(
-      z
-        .object({ err: transactionError, confirmationStatus: z.enum(["processed", "confirmed", "finalized"]) })
-        .nullable(),
-    ),
-  }),
-  simulation: z.object({
-    value: z.object({
-      err: transactionError,
-      logs: z.array(z.string()).nullable(),
-      unitsConsumed: z.bigint().optional(),
-    }),
-  }),
-  signatures: z.array(z.object({ signature: z.string(), err: transactionError })),
-  transaction: z.object({ transaction: z.tuple([z.string(), z.literal("base64")]) }).nullable(),
-};
-
+export type { Account } from "./answers.ts";
 export type Rpc = ReturnType<typeof createRpc>;
-type AccountInfo = z.output<typeof account>;
+
+/** what one getMultipleAccounts may ask for */
+const MAX_ACCOUNTS = 100;
 
 /**
  * The few calls of Solana's JSON-RPC that the adapter makes: each with a deadline, each answer parsed before it is believed.
  * Every failure is ChainError UNREACHABLE, except that `send` passes the cluster's own words on.
  */
 export function createRpc(url: string, timeoutMs: number) {
-  const rpc = createSolanaRpc(url);
+  const rpc = createSolanaRpcFromTransport(createTransport(url));
   const options = () => ({ abortSignal: AbortSignal.timeout(timeoutMs) });
   const ask = async <T>(
     name: string,
@@ -45,69 +23,83 @@ export function createRpc(url: string, timeoutMs: number) {
     request: { send(o: { abortSignal: AbortSignal }): Promise<unknown> },
   ): Promise<T> => {
     const answer = await request.send(options()).catch((cause: unknown) => {
-      throw new ChainError("UNREACHABLE", `${name}: ${messageOf(cause)}`, cause);
+      const retryAfterMs = cause instanceof ChainError ? cause.retryAfterMs : undefined;
+      throw new ChainError("UNREACHABLE", `${name}: ${messageOf(cause)}`, cause, retryAfterMs);
     });
     const parsed = shape.safeParse(answer);
-    if (!parsed.success)
-      throw new ChainError("UNREACHABLE", `${name}: an answer of another shape: ${z.prettifyError(parsed.error)}`);
+    if (!parsed.success) throw new ChainError("UNREACHABLE", `${name}: an answer of another shape`, parsed.error);
     return parsed.data;
   };
-  // A replica that lags behind what was already read must not answer "absent" from the past.
-  let greatestSlot = 0n;
+  const seen = { confirmed: 0n, finalized: 0n };
+  /** A replica that lags behind what was already read must not answer from the past. */
+  const at = <C extends "confirmed" | "finalized">(commitment: C, since = 0n) => ({
+    commitment,
+    minContextSlot: since > seen[commitment] ? since : seen[commitment],
+  });
+  const noted = <T extends { context: { slot: bigint } }>(commitment: "confirmed" | "finalized", answer: T): T => {
+    if (answer.context.slot > seen[commitment]) seen[commitment] = answer.context.slot;
+    return answer;
+  };
+  const accountsAt = async (addresses: readonly string[], commitment: "confirmed" | "finalized", since?: bigint) => {
+    const request = rpc.getMultipleAccounts(
+      addresses.map((a) => address(a)),
+      {
+        ...at(commitment, since),
+        encoding: "base64",
+      },
+    );
+    const answer = noted(commitment, await ask("getMultipleAccounts", answers.accounts, request));
+    if (answer.value.length !== addresses.length)
+      throw new ChainError("UNREACHABLE", "getMultipleAccounts: not one answer per address");
+    return { slot: answer.context.slot, accounts: answer.value };
+  };
   return {
-    genesis: () => ask("getGenesisHash", schema.text, rpc.getGenesisHash()),
-    finalizedHeight: () => ask("getBlockHeight", schema.bigint, rpc.getBlockHeight({ commitment: "finalized" })),
+    genesis: () => ask("getGenesisHash", answers.hash, rpc.getGenesisHash()),
+    finalizedHeight: () => ask("getBlockHeight", answers.bigint, rpc.getBlockHeight({ commitment: "finalized" })),
     rent: (space: bigint) =>
-      ask("getMinimumBalanceForRentExemption", schema.bigint, rpc.getMinimumBalanceForRentExemption(space)),
+      ask("getMinimumBalanceForRentExemption", answers.bigint, rpc.getMinimumBalanceForRentExemption(space)),
     balance: async (of: string, commitment: "confirmed" | "finalized" = "confirmed") =>
-      (await ask("getBalance", schema.balance, rpc.getBalance(address(of), { commitment }))).value,
-    latestBlockhash: async () =>
-      (await ask("getLatestBlockhash", schema.blockhash, rpc.getLatestBlockhash({ commitment: "confirmed" }))).value,
-    async finalizedAccounts(addresses: readonly string[]): Promise<{ slot: bigint; accounts: AccountInfo[] }> {
-      const config = { commitment: "finalized", encoding: "base64", minContextSlot: greatestSlot } as const;
-      const answer = await ask(
-        "getMultipleAccounts",
-        schema.accounts,
-        rpc.getMultipleAccounts(
-          addresses.map((a) => address(a)),
-          config,
-        ),
-      );
-      if (answer.value.length !== addresses.length)
-        throw new ChainError("UNREACHABLE", "getMultipleAccounts: not one answer per address");
-      if (answer.context.slot > greatestSlot) greatestSlot = answer.context.slot;
-      return { slot: answer.context.slot, accounts: answer.value };
+      (await ask("getBalance", answers.balance, rpc.getBalance(address(of), { commitment }))).value,
+    latestBlockhash: async () => {
+      const request = rpc.getLatestBlockhash(at("confirmed"));
+      return noted("confirmed", await ask("getLatestBlockhash", answers.blockhash, request)).value;
     },
-    status: async (id: string) =>
-      (
-        await ask(
-          "getSignatureStatuses",
-          schema.statuses,
-          rpc.getSignatureStatuses([id as Signature], { searchTransactionHistory: true }),
-        )
-      ).value[0] ?? null,
+    /** Up to 100 accounts as finalized, not from before `since` nor from before what was read already. */
+    finalizedAccounts: (addresses: readonly string[], since = 0n): Promise<{ slot: bigint; accounts: AccountInfo[] }> =>
+      accountsAt(addresses, "finalized", since),
+    /** Any number of accounts as confirmed, in order; null where there is none. */
+    async accounts(addresses: readonly string[]): Promise<AccountInfo[]> {
+      const found: AccountInfo[] = [];
+      while (found.length < addresses.length)
+        found.push(
+          ...(await accountsAt(addresses.slice(found.length, found.length + MAX_ACCOUNTS), "confirmed")).accounts,
+        );
+      return found;
+    },
+    status: async (id: string): Promise<Status | null> => {
+      const request = rpc.getSignatureStatuses([id as Signature], { searchTransactionHistory: true });
+      return (await ask("getSignatureStatuses", answers.statuses, request)).value[0] ?? null;
+    },
     simulate: async (wire: string) => {
-      const config = { encoding: "base64", sigVerify: false, commitment: "confirmed" } as const;
-      return (
-        await ask(
-          "simulateTransaction",
-          schema.simulation,
-          rpc.simulateTransaction(wire as Base64EncodedWireTransaction, config),
-        )
-      ).value;
+      const config = { ...at("confirmed"), encoding: "base64", sigVerify: false } as const;
+      const request = rpc.simulateTransaction(wire as Base64EncodedWireTransaction, config);
+      return noted("confirmed", await ask("simulateTransaction", answers.simulation, request)).value;
+    },
+    /** Micro-lamports a compute unit that recent transactions paid which wrote these accounts. */
+    recentFees: async (of: readonly string[]): Promise<bigint[]> => {
+      const request = rpc.getRecentPrioritizationFees(of.map((a) => address(a)));
+      return (await ask("getRecentPrioritizationFees", answers.fees, request)).map((fee) => fee.prioritizationFee);
     },
     signaturesFor: (of: string) =>
       ask(
         "getSignaturesForAddress",
-        schema.signatures,
+        answers.signatures,
         rpc.getSignaturesForAddress(address(of), { commitment: "finalized", limit: 100 }),
       ),
     transaction: async (id: string) => {
       const config = { commitment: "finalized", encoding: "base64", maxSupportedTransactionVersion: 0 } as const;
-      return (
-        (await ask("getTransaction", schema.transaction, rpc.getTransaction(id as Signature, config)))
-          ?.transaction[0] ?? null
-      );
+      const request = rpc.getTransaction(id as Signature, config);
+      return (await ask("getTransaction", answers.transaction, request))?.transaction[0] ?? null;
     },
     /** We are the retry loop: no preflight, no retries of the node's own. */
     send: async (wire: string): Promise<void> => {
@@ -115,11 +107,8 @@ export function createRpc(url: string, timeoutMs: number) {
       await rpc.sendTransaction(wire as Base64EncodedWireTransaction, config).send(options());
     },
     airdrop: async (to: string, amount: bigint): Promise<void> => {
-      await ask(
-        "requestAirdrop",
-        schema.text.or(z.string()),
-        rpc.requestAirdrop(address(to), amount as never, { commitment: "confirmed" }),
-      );
+      const request = rpc.requestAirdrop(address(to), amount as never, { commitment: "confirmed" });
+      await ask("requestAirdrop", answers.signature, request);
     },
   };
 }

@@ -1,59 +1,93 @@
 import {
+  address,
   getBase64EncodedWireTransaction,
   getSignatureFromTransaction,
-  type KeyPairSigner,
-  signTransaction,
+  type SignatureBytes,
+  type Transaction,
 } from "@solana/kit";
-import { z } from "zod";
-import { type Attempt, ChainError, type FrozenPlan } from "../port.ts";
+import { type Attempt, ChainError, type FrozenPlan, type Lifetime } from "../port.ts";
+import { type Signer, signBytes } from "../signer.ts";
+import { unitPrice } from "./fee.ts";
 import { MARKER_SPACE } from "./markers.ts";
-import { compilePlan, isMarkerAllocation, MAX_COMPUTE_UNITS, type Terms } from "./message.ts";
-import { errorText } from "./observe.ts";
+import { compilePlan, MAX_COMPUTE_UNITS, MAX_TRANSACTION_BYTES, planBytes, type Terms } from "./message.ts";
+import { nonceOf } from "./nonce.ts";
+import { refusal } from "./refusal.ts";
 import type { Rpc } from "./rpc.ts";
 
 const COMPUTE_MARGIN = 1.2;
-const LOG_LINES = 4;
 
-/** Attempt `n` of a plan: simulated without a signature, then signed with a compute limit from the simulation. Sends nothing. */
-export async function signPlan(rpc: Rpc, signer: KeyPairSigner, plan: FrozenPlan, n: number): Promise<Attempt> {
+export interface SigningOptions {
+  signer: Signer;
+  /** transactions live by it; null: by a recent blockhash */
+  nonceAccount: string | null;
+  /** most that is paid for priority: micro-lamports a compute unit */
+  maxUnitPrice: bigint;
+}
+type MayUse = (nonce: string) => Promise<boolean>;
+
+/**
+ * Attempt `n` of a plan: simulated without a signature, then signed with a compute limit from the simulation and a priority fee from what
+ * recent blocks asked. Sends nothing.
+ */
+export async function signPlan(
+  rpc: Rpc,
+  options: SigningOptions,
+  plan: FrozenPlan,
+  n: number,
+  mayUse?: MayUse,
+): Promise<Attempt> {
+  const { signer } = options;
   if (signer.address !== plan.base)
     throw new ChainError(
       "KEY_MISMATCH",
-      `The plan was frozen for key ${plan.base}, the key file holds ${signer.address}. Restore that key file.`,
+      `The plan was frozen for key ${plan.base}, the node signs as ${signer.address}. Give it that key back.`,
     );
-  const lifetime = await rpc.latestBlockhash();
-  const terms: Terms = { ...lifetime, rent: await rpc.rent(MARKER_SPACE), computeUnits: MAX_COMPUTE_UNITS };
-  const computeUnits = await neededUnits(rpc, plan, terms);
-  const signed = await signTransaction([signer.keyPair], compilePlan(plan, { ...terms, computeUnits }));
-  return {
-    n,
-    lifetime: { blockhash: lifetime.blockhash, lastValidBlockHeight: String(lifetime.lastValidBlockHeight) },
-    wire: getBase64EncodedWireTransaction(signed),
-    id: getSignatureFromTransaction(signed),
-  };
+  const terms = await termsFor(rpc, options, plan, mayUse);
+  const signed = await signTransaction(signer, compilePlan(plan, terms));
+  const [wire, id] = [getBase64EncodedWireTransaction(signed), getSignatureFromTransaction(signed)];
+  return { n, lifetime: terms.lifetime, wire, id };
+}
+
+/** The transaction with the one signature that it needs. */
+export async function signTransaction(signer: Signer, unsigned: Transaction): Promise<Transaction> {
+  const signature = (await signBytes(signer, new Uint8Array(unsigned.messageBytes))) as SignatureBytes;
+  return { ...unsigned, signatures: { [address(signer.address)]: signature } };
+}
+
+async function termsFor(rpc: Rpc, options: SigningOptions, plan: FrozenPlan, mayUse?: MayUse): Promise<Terms> {
+  const lifetime = await lifetimeFor(rpc, options, plan, mayUse);
+  const draft = { lifetime, rent: await rpc.rent(MARKER_SPACE), computeUnits: MAX_COMPUTE_UNITS, unitPrice: 0n };
+  const price = await unitPrice(rpc, plan.base, options.maxUnitPrice);
+  const terms: Terms = { ...draft, computeUnits: await neededUnits(rpc, plan, draft), unitPrice: price };
+  if (price > 0n) await neededUnits(rpc, plan, terms); // a payer without the fee would be dropped in silence
+  return terms;
+}
+
+async function lifetimeFor(
+  rpc: Rpc,
+  { signer, nonceAccount }: SigningOptions,
+  plan: FrozenPlan,
+  mayUse?: MayUse,
+): Promise<Lifetime> {
+  if (nonceAccount === null) {
+    const { blockhash, lastValidBlockHeight } = await rpc.latestBlockhash();
+    return { blockhash, lastValidBlockHeight: String(lastValidBlockHeight) };
+  }
+  if (planBytes(plan, nonceAccount) > MAX_TRANSACTION_BYTES)
+    throw new ChainError(
+      "REFUSED",
+      "The plan was frozen for blockhashes and leaves no room for a nonce. Set SUBMISSION_LIFETIME=blockhash until it is through.",
+    );
+  // As finalized: a value that a fork may still take back would look used up for ever.
+  const [account] = (await rpc.finalizedAccounts([nonceAccount])).accounts;
+  const nonce = nonceOf(account, nonceAccount, signer.address);
+  if (mayUse && !(await mayUse(nonce)))
+    throw new ChainError("NONCE_BUSY", `a transaction that is not settled yet lives by the nonce ${nonce}`);
+  return { nonce, nonceAccount };
 }
 
 async function neededUnits(rpc: Rpc, plan: FrozenPlan, terms: Terms): Promise<number> {
   const { err, logs, unitsConsumed } = await rpc.simulate(getBase64EncodedWireTransaction(compilePlan(plan, terms)));
-  if (err !== null) throw refusal(plan, err, logs ?? []);
+  if (err !== null) throw refusal(plan, terms, err, logs ?? []);
   return Math.min(MAX_COMPUTE_UNITS, Math.ceil(Number(unitsConsumed ?? MAX_COMPUTE_UNITS) * COMPUTE_MARGIN));
-}
-
-const custom = z.object({ InstructionError: z.tuple([z.coerce.number(), z.object({ Custom: z.coerce.number() })]) });
-// System program: 0 account already in use, 1 result with negative lamports.
-const ALREADY_IN_USE = 0;
-const NEGATIVE_LAMPORTS = 1;
-const NO_FUNDS = /AccountNotFound|InsufficientFunds/;
-
-function refusal(plan: FrozenPlan, err: unknown, logs: readonly string[]): ChainError {
-  const text = errorText(err);
-  const program = custom.safeParse(err);
-  const [instruction, { Custom: code }] = program.success ? program.data.InstructionError : [-1, { Custom: -1 }];
-  if (code === ALREADY_IN_USE && isMarkerAllocation(plan, instruction))
-    return new ChainError("MARKER_TAKEN", "a marker of this plan is there already, not final yet");
-  if (code === NEGATIVE_LAMPORTS || NO_FUNDS.test(text))
-    return new ChainError("NO_FUNDS", `${plan.base} cannot pay for this (${text}). Send it funds, then retry.`);
-  if (text === '"BlockhashNotFound"')
-    return new ChainError("UNREACHABLE", "the node does not know the blockhash it has just given");
-  return new ChainError("REFUSED", `simulation refused: ${text}; ${logs.slice(-LOG_LINES).join(" | ")}`);
 }

@@ -11,6 +11,8 @@ const emission: EmissionPlan = {
   checkpoint: "CKP_1",
   root: "11".repeat(32),
   emissionHash: "22".repeat(32),
+  logSize: 3,
+  logRoot: "33".repeat(32),
 };
 
 let dev: InProcessChain;
@@ -37,15 +39,15 @@ afterEach(() => dev.close());
 describe("an emission", () => {
   test("goes from absent over seen to final, with its signature", async () => {
     const plan = await chain.freeze(emission);
-    expect(await chain.observe(plan)).toEqual({ kind: "absent" });
+    expect(await chain.observe(plan)).toMatchObject({ kind: "absent" });
     const attempt = await chain.sign(plan, 1);
-    expect(await chain.observe(plan, attempt)).toEqual({ kind: "live" });
+    expect(await chain.observe(plan, attempt)).toMatchObject({ kind: "live" });
     await chain.broadcast(attempt);
-    expect(await chain.observe(plan, attempt)).toEqual({ kind: "seen", signature: attempt.id });
+    expect(await chain.observe(plan, attempt)).toMatchObject({ kind: "seen", signature: attempt.id });
     dev.ledger.skip(FINAL_AFTER);
     expect(await chain.observe(plan, attempt)).toMatchObject({ kind: "final", signature: attempt.id });
     expect(dev.ledger.record(attempt.id)?.memo).toContain(
-      `almanac:1:starter:CKP_1:${emission.root}:${emission.emissionHash}`,
+      `almanac:2:starter:CKP_1:${emission.root}:${emission.emissionHash}:3:${emission.logRoot}`,
     );
   });
   test("signed again takes no effect a second time", async () => {
@@ -70,7 +72,7 @@ describe("an emission", () => {
     dev.ledger.airdrop(plan.key.address, SOL);
     dev.ledger.airdrop(plan.content!.address, SOL);
     dev.ledger.skip(FINAL_AFTER);
-    expect(await chain.observe(plan)).toEqual({ kind: "absent" });
+    expect(await chain.observe(plan)).toMatchObject({ kind: "absent" });
     const attempt = await send(plan);
     dev.ledger.skip(FINAL_AFTER);
     expect(await chain.observe(plan)).toMatchObject({ kind: "final", signature: attempt.id });
@@ -80,7 +82,7 @@ describe("an emission", () => {
     const first = await chain.sign(plan, 1);
     dev.ledger.skip(150);
     await expect(chain.broadcast(first)).rejects.toThrow();
-    expect(await chain.observe(plan, first)).toEqual({ kind: "live" }); // not yet final that it is too late
+    expect(await chain.observe(plan, first)).toMatchObject({ kind: "live" }); // not yet final that it is too late
     dev.ledger.skip(FINAL_AFTER + 1);
     expect(await chain.observe(plan, first)).toMatchObject({ kind: "dead" });
     const second = await send(plan, 2);
@@ -94,7 +96,7 @@ describe("an emission", () => {
     const landed = dev.ledger.record(attempt.id)!.slot;
     dev.ledger.skip(1);
     dev.ledger.rollback(landed - 1);
-    expect(await chain.observe(plan, attempt)).toEqual({ kind: "live" });
+    expect(await chain.observe(plan, attempt)).toMatchObject({ kind: "live" });
     await chain.broadcast(attempt).catch(() => undefined); // refused where its own blockhash was on the lost fork
     dev.ledger.skip(FINAL_AFTER);
     expect(["final", "live"]).toContain((await chain.observe(plan, attempt)).kind);
@@ -124,7 +126,7 @@ describe("refusals name their cause", () => {
     const plan = await chain.freeze(emission);
     await dev.fault({ error5xx: 1 });
     await expect(chain.observe(plan)).rejects.toMatchObject({ code: "UNREACHABLE" });
-    expect(await chain.observe(plan)).toEqual({ kind: "absent" });
+    expect(await chain.observe(plan)).toMatchObject({ kind: "absent" });
   });
   test("a replica that is behind what was already read", async () => {
     const plan = await chain.freeze(emission);
@@ -134,12 +136,23 @@ describe("refusals name their cause", () => {
   });
 });
 
+describe("what is read", () => {
+  test("is not from before what was read for this plan earlier, whichever process read it", async () => {
+    const plan = await chain.freeze(emission);
+    const { slot } = await chain.observe(plan);
+    await dev.fault({ lag: 3 });
+    const restarted = createSolanaChain({ rpcUrl: dev.url, signer });
+    await expect(restarted.observe(plan, undefined, slot)).rejects.toMatchObject({ code: "UNREACHABLE" });
+    expect(await restarted.observe(plan)).toMatchObject({ kind: "absent" }); // nobody told it
+  });
+});
+
 describe("payouts", () => {
   test("pay 40 recipients once, in batches that fit, whoever signs again", async () => {
     const transfers = await Promise.all(
-      Array.from({ length: 40 }, async (_, i) => ({ to: await wallet(i + 100), lamports: String(2_000_000 + i) })),
+      Array.from({ length: 40 }, async (_, i) => ({ to: await wallet(i + 100), amount: String(2_000_000 + i) })),
     );
-    const plans = await chain.freezePayouts({ crunch: "starter", checkpoint: "CKP_1", transfers });
+    const plans = await chain.freezePayouts({ crunch: "starter", checkpoint: "CKP_1", mint: null, transfers });
     expect(plans.map((plan) => plan.part)).toEqual(plans.map((_, i) => i + 1));
     expect(new Set(plans.map((plan) => plan.key.address)).size).toBe(plans.length);
     expect(plans.flatMap((plan) => (plan.payload.kind === "transfers" ? plan.payload.transfers : []))).toEqual(
@@ -152,9 +165,11 @@ describe("payouts", () => {
     dev.ledger.skip(FINAL_AFTER);
     for (const plan of plans) await expect(chain.sign(plan, 2)).rejects.toMatchObject({ code: "MARKER_TAKEN" });
     for (const plan of plans) expect(await chain.observe(plan)).toMatchObject({ kind: "final" });
-    for (const { to, lamports } of transfers) expect(balance(to)).toBe(BigInt(lamports));
+    for (const { to, amount } of transfers) expect(balance(to)).toBe(BigInt(amount));
   });
   test("of nothing need no batch", async () => {
-    expect(await chain.freezePayouts({ crunch: "starter", checkpoint: "CKP_1", transfers: [] })).toEqual([]);
+    expect(await chain.freezePayouts({ crunch: "starter", checkpoint: "CKP_1", mint: null, transfers: [] })).toEqual(
+      [],
+    );
   });
 });

@@ -10,6 +10,10 @@ import * as deadLetters from "./009-dead-letters.ts";
 import * as predictSide from "./010-predict-side.ts";
 import * as backfill from "./011-backfill.ts";
 import * as rescore from "./012-rescore.ts";
+import * as proofs from "./013-proofs.ts";
+import * as contextSlot from "./015-context-slot.ts";
+import * as payouts from "./016-payouts.ts";
+import * as decisions from "./017-decisions.ts";
 
 /** In order; a migration that has been released is never edited again. */
 export const MIGRATIONS: Record<string, Migration> = {
@@ -24,4 +28,8 @@ export const MIGRATIONS: Record<string, Migration> = {
   "010-predict-side": predictSide,
   "011-backfill": backfill,
   "012-rescore": rescore,
+  "013-proofs": proofs,
+  "015-context-slot": contextSlot,
+  "016-payouts": payouts,
+  "017-decisions": decisions,
 };

@@ -1,5 +1,6 @@
 import type { ColumnType, Generated } from "kysely";
 import type { CheckpointPhase, CheckpointStatus } from "../../domain/checkpoint.ts";
+import type { Action, DecisionResult } from "../../domain/decision.ts";
 import type { Json, JsonDefault, Now } from "./columns.ts";
 
 export interface Checkpoints {
@@ -21,6 +22,10 @@ export interface Checkpoints {
   history_jsonb: ColumnType<unknown, string | null | undefined, string>;
   /** its evidence stands in a file of its own; null: everything of its period stays */
   bundle_written_at: ColumnType<Date | null, never, Date>;
+  /** of different approvers; null before approval begins */
+  approvals_needed: ColumnType<number | null, number | undefined, number>;
+  /** it can be voided until then, and is not submitted before */
+  objection_until: ColumnType<Date | null, Date | undefined, Date>;
 }
 export interface CheckpointTransitions {
   id: Generated<string>;
@@ -37,6 +42,21 @@ export interface CheckpointTransitions {
   tx_hash: string | null;
   at: Now;
 }
+/** What people decided; `body` is what a second use of the key is compared with. */
+export interface CheckpointDecisions {
+  key: string;
+  checkpoint_id: string;
+  action: Action;
+  actor: string;
+  reason: string | null;
+  body: string;
+  /** the signed text; null where nothing is signed */
+  statement: string | null;
+  signature: string | null;
+  result_jsonb: Json<DecisionResult>;
+  workflow_run_id: string | null;
+  at: Now;
+}
 export interface Submissions {
   checkpoint_id: string;
   genesis: string;
@@ -45,6 +65,8 @@ export interface Submissions {
   content_marker: string;
   plan_jsonb: Json;
   plan_hash: string;
+  /** greatest finalized slot that was read for it */
+  context_slot: ColumnType<string | null, never, string>;
   version: ColumnType<number, number | undefined, number>;
   created_at: Now;
 }
@@ -57,8 +79,15 @@ export interface PayoutBatches {
   plan_jsonb: Json;
   recipients_jsonb: Json<unknown[]>;
   amount: ColumnType<string, string, never>;
+  /** of the token that amounts are smallest units of; null: lamports */
+  mint: string | null;
+  decimals: number | null;
   status: "PLANNED" | "SENT" | "FINAL";
+  /** greatest finalized slot that was read for it */
+  context_slot: ColumnType<string | null, never, string>;
   tx_hash: string | null;
+  /** why it does not go on */
+  cause: ColumnType<string | null, never, string | null>;
   finished_at: Date | null;
 }
 export interface SubmissionAttempts {
@@ -71,4 +100,17 @@ export interface SubmissionAttempts {
   created_at: Now;
   sent_at: Date | null;
   outcome: "FINAL" | "DEAD" | null;
+}
+/** One checkpoint in the order of sealing; only its note may come later. */
+export interface CheckpointLog {
+  /** from 0 */
+  idx: number;
+  checkpoint_id: string;
+  record_jsonb: Json;
+  leaf_hash: string;
+  /** of the tree over the leaves 0 to idx */
+  tree_root: string;
+  /** signed note of tree_root; null: not signed yet */
+  note: ColumnType<string | null, never, string>;
+  sealed_at: Now;
 }

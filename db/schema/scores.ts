@@ -24,6 +24,8 @@ export interface Scores {
   window_end: Date | null;
   /** a window had counted the version that this one replaced: statistics of outputs have it already */
   counted_before: ColumnType<boolean, boolean | undefined, boolean>;
+  /** hash of its score record; null: scored before there were any */
+  leaf_hash: ColumnType<Buffer | null, Uint8Array | null | undefined, Uint8Array>;
 }
 /** Scores of one model, deployment and scope, added up exactly: by scoring window (at = its end), and by hour over those windows. */
 export interface ScoreSums {
@@ -114,9 +116,14 @@ export interface Snapshots {
   prediction_count: number;
   result_summary_jsonb: Json;
   meta_jsonb: JsonDefault;
+  /** hash of its snapshot record */
   content_hash: string;
   supersedes: string | null;
   created_at: Now;
+  /** tree over leaf_hashes */
+  scores_root: ColumnType<string | null, string | null | undefined, never>;
+  /** hashes of its score records end to end, by (due time, round id); both null: from before there were any */
+  leaf_hashes: ColumnType<Buffer | null, Uint8Array | null | undefined, never>;
 }
 export interface Leaderboards {
   id: string;
@@ -165,9 +172,13 @@ export interface MerkleCycles {
   previous_cycle_id: string | null;
   previous_cycle_root: string | null;
   snapshots_root: string;
+  /** hash of its cycle record */
   chained_root: string;
   snapshot_count: number;
   created_at: Now;
+  /** as the public node makes trees and chains; both null: no snapshots, or from before there were any */
+  peer_snapshots_root: string | null;
+  peer_chained_root: string | null;
 }
 export interface MerkleNodes {
   id: Generated<string>;

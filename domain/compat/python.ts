@@ -40,3 +40,23 @@ export function pythonSquare(x: number): number {
   if (Number.isFinite(x) && !Number.isFinite(square)) throw new RangeError("Numerical result out of range");
   return square;
 }
+
+/** round(x): halves to the even neighbour. */
+export function pythonRound(x: number): number {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  if (rest === 0.5) return floor % 2 === 0 ? floor : floor + 1;
+  return rest < 0.5 ? floor : floor + 1;
+}
+
+/** More decimals than any double of a sensible size has. */
+const EXACT_DECIMALS = 90;
+
+/** round(x, decimals): the nearest decimal number, halves to the even digit, judged by the double's exact value. */
+export function pythonRoundTo(x: number, decimals: number): number {
+  const exact = Math.abs(x).toFixed(EXACT_DECIMALS);
+  const cut = exact.indexOf(".") + 1 + decimals;
+  const isHalf = /^50*$/.test(exact.slice(cut));
+  const rounded = isHalf && Number(exact[cut - 1]) % 2 === 0 ? exact.slice(0, cut) : Math.abs(x).toFixed(decimals);
+  return Math.sign(x) * Number(rounded);
+}

@@ -22,7 +22,7 @@ export const OverviewPage = () => {
   useTitle(info.data);
   return (
     <>
-      <Header info={info.data} answeredAt={live.dataUpdatedAt} failing={failing} />
+      <Header info={info.data} answeredAt={live.dataUpdatedAt} failing={failing} at="overview" />
       <main id="main">
         {failing && live.data ? (
           <p className="stale-note" role="alert">

@@ -1,3 +1,4 @@
+import type { ReactNode } from "react";
 import type { CheckpointView, Transition } from "../../api/contract/checkpoints.ts";
 import type { NodeInfo } from "../../api/contract/node.ts";
 import { historyUrl } from "../client.ts";
@@ -5,6 +6,7 @@ import { count, day, shortened } from "../format.ts";
 import { EmissionTable } from "./emission-table.tsx";
 import { Time } from "./time.tsx";
 import { Timeline } from "./timeline.tsx";
+import { VerifyBundle } from "./verify-bundle.tsx";
 
 const STATUSES = ["PENDING", "SUBMITTED", "CLAIMABLE", "PAID"] as const;
 
@@ -12,13 +14,17 @@ interface CheckpointCardProps {
   checkpoint: CheckpointView;
   transitions: Transition[];
   info: NodeInfo | null | undefined;
+  /** more of it, where there is room */
+  children?: ReactNode;
 }
 
-export const CheckpointCard = ({ checkpoint, transitions, info }: CheckpointCardProps) => (
+export const CheckpointCard = ({ checkpoint, transitions, info, children }: CheckpointCardProps) => (
   <>
     <div className="checkpoint-head">
       <div>
-        <p className="checkpoint-id">{checkpoint.id}</p>
+        <p className="checkpoint-id">
+          <a href={`/checkpoints/${encodeURIComponent(checkpoint.id)}`}>{checkpoint.id}</a>
+        </p>
         <p className="faint">
           {day(checkpoint.period_end)}, <Time at={checkpoint.period_start} /> to <Time at={checkpoint.period_end} /> ·{" "}
           {count(checkpoint.model_count)} models · {count(checkpoint.snapshot_count)} snapshots
@@ -34,6 +40,7 @@ export const CheckpointCard = ({ checkpoint, transitions, info }: CheckpointCard
     <div className="checkpoint-body">
       <EmissionTable shares={checkpoint.emission} />
       <Timeline transitions={transitions} />
+      {children}
     </div>
     <dl className="facts">
       <Fact name="Transaction" value={checkpoint.tx_hash} />
@@ -48,6 +55,7 @@ export const CheckpointCard = ({ checkpoint, transitions, info }: CheckpointCard
         </div>
       ) : null}
     </dl>
+    {checkpoint.emission_hash ? <VerifyBundle key={checkpoint.id} id={checkpoint.id} /> : null}
   </>
 );
 

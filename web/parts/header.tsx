@@ -6,9 +6,11 @@ interface HeaderProps {
   /** when the last live answer came, epoch ms; 0: never */
   answeredAt: number;
   failing: boolean;
+  /** the page that is open */
+  at: "overview" | "checkpoints";
 }
 
-export const Header = ({ info, answeredAt, failing }: HeaderProps) => (
+export const Header = ({ info, answeredAt, failing, at }: HeaderProps) => (
   <header className="top">
     <a className="skip" href="#main">
       Skip to content
@@ -20,6 +22,14 @@ export const Header = ({ info, answeredAt, failing }: HeaderProps) => (
       </h1>
       <p className="crunch">{info?.crunch_id}</p>
     </div>
+    <nav aria-label="Pages">
+      <a href="/" {...(at === "overview" ? CURRENT : {})}>
+        Overview
+      </a>
+      <a href="/checkpoints" {...(at === "checkpoints" ? CURRENT : {})}>
+        Checkpoints
+      </a>
+    </nav>
     <div className="badges">
       {info ? (
         <>
@@ -36,7 +46,9 @@ export const Header = ({ info, answeredAt, failing }: HeaderProps) => (
   </header>
 );
 
-const Live = ({ answeredAt, failing }: Omit<HeaderProps, "info">) => {
+const CURRENT = { "aria-current": "page" as const };
+
+const Live = ({ answeredAt, failing }: Pick<HeaderProps, "answeredAt" | "failing">) => {
   const state = failing ? "stale" : answeredAt > 0 ? "live" : "connecting";
   const text =
     state === "stale" && answeredAt > 0

@@ -14,6 +14,7 @@ import { globalRow, leaderboardRow, leaderboardView, paramsRow } from "../../../
 import { modelMetricsRow, modelRow } from "../../../api/contract/models.ts";
 import { health, liveness, nodeInfo, readiness } from "../../../api/contract/node.ts";
 import { overview } from "../../../api/contract/overview.ts";
+import { payoutList } from "../../../api/contract/payouts.ts";
 import { predictionRow } from "../../../api/contract/predictions.ts";
 import { leaderboardColumn, metricsWidget, reportSchema } from "../../../api/contract/report-schema.ts";
 import { roundList, roundView } from "../../../api/contract/rounds.ts";
@@ -54,6 +55,7 @@ describe("every route answers in its shape", () => {
     ["/v1/rounds", roundList, 0],
     ["/v1/checkpoints/latest", checkpointView, 0],
     ["/v1/checkpoints/latest/transitions", transitionList, 0],
+    ["/v1/checkpoints/latest/payouts", payoutList, 0],
   ])("%s", async (url, schema, rows) => {
     const response = await get(url);
     expect(response.statusCode, response.body).toBe(200);

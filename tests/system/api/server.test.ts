@@ -73,6 +73,7 @@ describe("with a key set", () => {
       "/reports/checkpoints/latest",
       "/reports/emissions/latest",
       "/v1/checkpoints/latest/transitions",
+      "/v1/checkpoints/latest/payouts",
     ];
     const closed = [
       "/reports/models",

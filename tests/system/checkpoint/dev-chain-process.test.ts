@@ -19,19 +19,26 @@ const main = join(import.meta.dirname, "../../../chain/dev-chain/main.ts");
 function start(settings: object): ChildProcess {
   const child = spawn(process.execPath, [
     main,
-    JSON.stringify({ dir: join(root, "chain"), slotMs: 20, finalAfterSlots: 5, ...settings }),
+    JSON.stringify({ dir: join(root, "chain"), slotMs: 400, finalAfterSlots: 5, ...settings }),
   ]);
   children.push(child);
   return child;
 }
-const ready = async (child: ChildProcess): Promise<{ ready: boolean; url: string }> => {
+const ready = async (child: ChildProcess): Promise<{ url: string; network: string }> => {
   const [line] = (await once(child.stdout!, "data")) as [Buffer];
   return JSON.parse(line.toString());
+};
+const refusal = async (settings: string): Promise<{ code: unknown; said: string }> => {
+  const child = spawn(process.execPath, [main, settings]);
+  children.push(child);
+  const [said, [code]] = await Promise.all([text(child.stderr!), once(child, "exit")]);
+  return { code, said: said.trim() };
 };
 
 test("kill -9 loses nothing that was answered; SIGTERM ends it well; a taken port is said in a line", async () => {
   let child = start({ port: 0 });
-  const { url } = await ready(child);
+  const { url, network } = await ready(child);
+  expect(network).toBe("LOCAL");
   const port = Number(new URL(url).port);
   const rpc = createRpc(url, 2_000);
   const genesis = await rpc.genesis();
@@ -62,9 +69,18 @@ test("kill -9 loses nothing that was answered; SIGTERM ends it well; a taken por
   expect((await once(child, "exit"))[0]).toBe(0);
 });
 
-test("settings that cannot be used are said in a line", async () => {
-  const child = spawn(process.execPath, [main, "nonsense"]);
-  children.push(child);
-  const [said, [code]] = await Promise.all([text(child.stderr!), once(child, "exit")]);
-  expect([code, said.startsWith("Usage: node chain/dev-chain/main.ts")]).toEqual([1, true]);
+test("settings that cannot be used are said in a line, and nothing but loopback is listened on", async () => {
+  for (const [settings, why] of [
+    ["nonsense", "not valid JSON"],
+    [
+      JSON.stringify({ dir: join(root, "x"), port: 0, slotMs: 20, finalAfterSlots: 5, host: "0.0.0.0" }),
+      "loopback only",
+    ],
+    [JSON.stringify({ dir: join(root, "x"), port: 0, slotMs: 20, finalAfterSlots: 5, fault: "lag" }), "fault"],
+  ] as const) {
+    const { code, said } = await refusal(settings);
+    expect([code, said.split("\n").length]).toEqual([1, 1]);
+    expect(said).toMatch(/^Usage: node chain\/dev-chain\/main.ts/);
+    expect(said).toContain(why);
+  }
 });

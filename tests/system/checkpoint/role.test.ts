@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { loadCompetition } from "../../../competitions/load.ts";
-import { readConfig } from "../../../config.ts";
+import { localMint } from "../../../chain/solana/local-token.ts";
+import { createRpc } from "../../../chain/solana/rpc.ts";
+import { tokenAccountOf, usableUnits } from "../../../chain/solana/token.ts";
 import { checkpointScheduleId } from "../../../domain/ids.ts";
 import { periodAt } from "../../../domain/period.ts";
 import { ensureSigningKey } from "../../../local/signing-key.ts";
 import { startCheckpointRole } from "../../../workers/checkpoint.ts";
-import type { RoleContext } from "../../../workers/context.ts";
+import { roleContext } from "./role-context.ts";
 import * as w from "./world.ts";
 
 let temporal: w.Temporal;
@@ -26,41 +27,26 @@ afterAll(async () => {
   rmSync(dir, { recursive: true });
 });
 
-async function context(settings: Record<string, string>): Promise<RoleContext> {
-  const common = {
-    COMPETITION: "competitions/realtime/competition.ts",
-    CHECKPOINT_INTERVAL_SECONDS: "60",
-    CRUNCH_ID: w.newCompetition(),
-  };
-  const config = readConfig({
-    ...common,
-    TEMPORAL_CHECKPOINT_NAMESPACE: temporal.namespace,
-    SOLANA_RPC_URL: chain.url,
-    ...settings,
-  });
-  const { client, connection, bundle } = temporal;
-  const competition = await loadCompetition(config.COMPETITION, ["SP500"]);
-  return {
-    config,
-    log: w.quiet,
-    db: database.db,
-    competition,
-    temporal: { connection, rounds: client, checkpoints: client, workflowBundle: bundle },
-  };
-}
+const context = (settings: Record<string, string>) =>
+  roleContext(temporal, database.db, { SOLANA_RPC_URL: chain.url, ...settings });
 
-test("the role funds itself on a local chain, finds a period that has ended, and pays it", async () => {
+test("the role funds itself on a local chain, finds a period that has ended, and pays it in the chain's own token", async () => {
   const key = join(dir, "submitter.json");
   ensureSigningKey(key);
-  const ours = await context({ NETWORK: "LOCAL", SOLANA_KEYPAIR_PATH: key });
+  const [units, mint] = [25_000_003n, await localMint()];
+  const token = { PAYOUT_MINT: "LOCAL", PAYOUT_POOL_UNITS: String(units) };
+  const ours = await context({ NETWORK: "LOCAL", SOLANA_KEYPAIR_PATH: key, ...token });
   const anchorMs = Date.parse(ours.config.CHECKPOINT_ANCHOR);
   const ended = periodAt({ anchorMs, intervalMs: 60_000 }, Date.now() - 60_000);
   await w.seedPeriod(database.db, ended, 3);
   const role = await startCheckpointRole(ours);
   expect(await role.missing()).toEqual([]);
   const row = await w.until(database.db, ended, (r) => r.phase === "PAID");
-  for (const { to, lamports } of w.expectedOf(row, ours.config.PAYOUT_POOL_LAMPORTS))
-    expect(w.balanceOf(chain, to)).toBe(BigInt(lamports));
+  const rpc = createRpc(chain.url, 5_000);
+  for (const { to, amount } of w.expectedOf(row, units)) {
+    const [account] = await rpc.accounts([await tokenAccountOf(mint, to)]);
+    expect(usableUnits(account ?? null, mint, to)).toBe(BigInt(amount));
+  }
   await temporal.client.schedule.getHandle(checkpointScheduleId(ours.config.CRUNCH_ID)).describe();
   await role.drain();
 });

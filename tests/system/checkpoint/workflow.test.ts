@@ -44,10 +44,13 @@ const work = async (options: Partial<w.WorkerOptions> = {}) => {
   const workers = await w.startWorkers({ ...temporal, db, chain: await w.portOf(chain), ...options });
   stops.push(workers.stop);
 };
+/** The row has a step a moment before the run has heard of it. */
 const decide = (kind: keyof typeof decisionUpdates, reason?: string) =>
-  handle().executeUpdate(decisionUpdates[kind], {
-    args: [reason === undefined ? undefined : { actor: "operator", reason }],
-  });
+  w.whileBehind(() =>
+    handle().executeUpdate(decisionUpdates[kind], {
+      args: [reason === undefined ? undefined : { actor: "operator", reason }],
+    }),
+  );
 const stepsOf = async (id: string) =>
   (await transitionsOf(db, id)).map((step) => `${step.from_phase}>${step.to_phase} ${step.chain_attempt}`);
 
@@ -59,8 +62,8 @@ async function expectPaidOnce(): Promise<void> {
 async function expectBalances(): Promise<void> {
   const row = await w.until(db, w.PERIOD, () => true);
   const transfers = w.expectedOf(row);
-  expect(transfers.reduce((sum, t) => sum + BigInt(t.lamports), 0n)).toBe(w.POOL);
-  for (const { to, lamports } of transfers) expect(w.balanceOf(chain, to)).toBe(BigInt(lamports));
+  expect(transfers.reduce((sum, t) => sum + BigInt(t.amount), 0n)).toBe(w.POOL);
+  for (const { to, amount } of transfers) expect(w.balanceOf(chain, to)).toBe(BigInt(amount));
   expect(w.landedOn(chain, (await planOf(db, row.id, 0))!.key.address)).toBe(1);
 }
 
@@ -155,7 +158,10 @@ describe("people decide", () => {
   test("an unknown recipient blocks the seal by name; retryBlocked seals anew", async () => {
     await w.seedPeriod(db, w.PERIOD);
     let known = false;
-    const recipients: Recipients = { resolve: async (all) => (known ? localRegistry.resolve(all) : new Map()) };
+    const recipients: Recipients = {
+      ...localRegistry,
+      resolve: async (all) => (known ? localRegistry.resolve(all) : new Map()),
+    };
     await work({ deps: { recipients } });
     await ensure();
     const blocked = await until("BLOCKED");
@@ -299,8 +305,11 @@ describe("the log of transitions", () => {
   };
   const activities = () =>
     createCheckpointActivities({
-      ...{ db, log: w.quiet, recipients: localRegistry, approvesItself: true },
-      seal: { crunch: "c", direction: "desc", computeProvider: "", dataProvider: "" },
+      ...{ db, log: w.quiet, recipients: localRegistry, publicUrl: "" },
+      seal: {
+        contract: { ranking: { key: "overall", direction: "desc" }, windows: [] },
+        ...{ crunch: "c", computeProvider: "", dataProvider: "" },
+      },
     });
   const record = (from: "SEALED" | "PLANNED", to: "AWAITING_APPROVAL" | "FINAL") =>
     new MockActivityEnvironment().run(activities().recordTransition, {

@@ -16,12 +16,13 @@ import { type CheckpointRow, checkpointByEnd } from "../../../db/checkpoints.ts"
 import { type Database, migrate, openDatabase } from "../../../db/database.ts";
 import { checkpointWorkflowId, taskQueue } from "../../../domain/ids.ts";
 import type { Period } from "../../../domain/period.ts";
+import { withClient } from "../../../local/postgres.ts";
 import { prepareTemporal } from "../../../local/temporal-setup.ts";
 import { createTestDatabase } from "../../../local/test-postgres.ts";
 import { workflowBundle } from "../../../workers/bundle.ts";
-import { NODE, POOL, quiet } from "./workers.ts";
+import { NODE, POOL, quiet, submitter } from "./workers.ts";
 
-export { POOL, quiet, startWorkers, type WorkerOptions } from "./workers.ts";
+export { POOL, quiet, startWorkers, submitter, type WorkerOptions } from "./workers.ts";
 
 /** Business ids live as long as the server: every test has a competition of its own. */
 export const newCompetition = (): string => `test-${randomBytes(4).toString("hex")}`;
@@ -29,7 +30,7 @@ export const INTERVAL_MS = 120_000;
 export const PERIOD: Period = { startMs: Date.UTC(2026, 0, 5), endMs: Date.UTC(2026, 0, 5) + INTERVAL_MS };
 const SOL = 1_000_000_000n;
 
-export async function testDatabase(): Promise<{ url: string; db: Database; close(): Promise<void> }> {
+export async function testDatabase(): Promise<Store> {
   const { url, drop } = await createTestDatabase(inject("postgresUrl"), async (template) => {
     const db = openDatabase({ url: template, application: "migrate" });
     await migrate(db);
@@ -42,6 +43,29 @@ export async function testDatabase(): Promise<{ url: string; db: Database; close
     close: async () => {
       await db.destroy();
       await drop();
+    },
+  };
+}
+
+export type Store = { url: string; db: Database; close(): Promise<void> };
+
+/** A copy of a database as it is now, as a backup or another node has it. Connections to the original are cut, and come back by themselves. */
+export async function copyOf({ url }: { url: string }): Promise<Store> {
+  const name = `test_copy_${randomBytes(6).toString("hex")}`;
+  const original = new URL(url).pathname.slice(1);
+  const admin = inject("postgresUrl");
+  const sql = (text: string, values: string[] = []) => withClient(admin, (client) => client.query(text, values));
+  await eventually(async () => {
+    await sql("select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", [original]);
+    await sql(`create database ${name} template ${original}`);
+  });
+  const db = openDatabase({ url: Object.assign(new URL(url), { pathname: `/${name}` }).href, application: "a copy" });
+  return {
+    url: Object.assign(new URL(url), { pathname: `/${name}` }).href,
+    db,
+    close: async () => {
+      await db.destroy();
+      await sql(`drop database if exists ${name} with (force)`);
     },
   };
 }
@@ -90,9 +114,6 @@ export async function seedPeriod(
   }
 }
 
-export const submitter = (): Promise<KeyPairSigner> =>
-  createKeyPairSignerFromPrivateKeyBytes(new Uint8Array(32).fill(7));
-
 /** A dev chain whose slots take 20 ms, on disk, with a funded submitter. */
 export async function fundedChain(slotMs = 20, finalAfterSlots = 8): Promise<InProcessChain & { dir: string }> {
   const dir = mkdtempSync(join(tmpdir(), "almanac-chain-"));
@@ -117,13 +138,16 @@ export interface Temporal {
   close(): Promise<void>;
 }
 
-/** A checkpoint namespace of this file's own on the run's Temporal. */
+let quieted = false;
+
+/** A checkpoint namespace of this test's own on the run's Temporal. */
 export async function testTemporal(): Promise<Temporal> {
-  Runtime.install({ logger: new DefaultLogger("ERROR") });
+  if (!quieted) Runtime.install({ logger: new DefaultLogger("ERROR") });
+  quieted = true;
   const address = inject("temporalAddress");
   const namespace = `checkpoints-${randomBytes(4).toString("hex")}`;
   const setup = await Connection.connect({ address });
-  await prepareTemporal(setup, "almanac", namespace);
+  await eventually(() => prepareTemporal(setup, "almanac", namespace)); // a busy dev server interrupts itself
   await setup.close();
   const connection = await NativeConnection.connect({ address });
   const bundle = await workflowBundle(resolve(".almanac/checkpoint-test-bundle.js"));
@@ -141,7 +165,7 @@ export const portOf = async (chain: InProcessChain): Promise<ChainPort> =>
   createSolanaChain({ rpcUrl: chain.url, signer: await submitter(), timeoutMs: 2_000 });
 
 export const runsOf = (
-  temporal: Temporal,
+  temporal: Pick<Temporal, "client">,
   db: Database,
   competition: string,
   nowMs = PERIOD.endMs,
@@ -196,6 +220,19 @@ export async function eventually<T>(attempt: () => Promise<T>, withinMs = 20_000
       if (Date.now() > deadline) throw error;
     }
     await new Promise((tick) => setTimeout(tick, 200));
+  }
+}
+
+/** Sends a decision again for as long as the run has not heard of the seal. */
+export async function whileBehind<T>(decide: () => Promise<T>): Promise<T> {
+  for (let left = 50; ; left--) {
+    try {
+      return await decide();
+    } catch (error) {
+      const { type } = ((error as Error).cause ?? {}) as { type?: string };
+      if (type !== "NotSealed" || left === 0) throw error;
+    }
+    await new Promise((tick) => setTimeout(tick, 100));
   }
 }
 

@@ -20,8 +20,8 @@ async function expectBalances(chain: ChainProcess, node: TestNode): Promise<void
   await until("balances are the sums of the emissions", 60_000, async () => {
     const expected = new Map<string, bigint>();
     for (const checkpoint of await paidOf(node))
-      for (const { to, lamports } of splitPool(POOL, metaOf(checkpoint).recipients))
-        expected.set(to, (expected.get(to) ?? 0n) + BigInt(lamports));
+      for (const { to, amount } of splitPool(POOL, metaOf(checkpoint).recipients))
+        expected.set(to, (expected.get(to) ?? 0n) + BigInt(amount));
     expect(expected.size).toBe(3);
     const balances = await Promise.all([...expected.keys()].map((address) => chain.balanceOf(address)));
     return balances.every((balance, i) => balance === [...expected.values()][i]);

@@ -3,6 +3,7 @@ import type { Client as TemporalClient } from "@temporalio/client";
 import { expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { freePort } from "../../../local/ports.ts";
+import { textOf } from "../history-text.ts";
 import { startNode, type TestNode, until } from "./harness.ts";
 
 const KEY = "operator-key-of-this-test-0123456789abcdef";
@@ -28,13 +29,7 @@ async function everyRoute(base: string, ids: Record<string, string>): Promise<st
 async function historiesOf(client: TemporalClient, query: string): Promise<string> {
   const texts: string[] = [];
   for await (const { workflowId, runId } of client.workflow.list({ query })) {
-    const history = await client.workflow.getHandle(workflowId, runId).fetchHistory();
-    // Payloads are base64 in JSON: search what they hold.
-    texts.push(
-      JSON.stringify(history, (_key, value: unknown) =>
-        value instanceof Uint8Array ? Buffer.from(value).toString() : value,
-      ),
-    );
+    texts.push(textOf(await client.workflow.getHandle(workflowId, runId).fetchHistory()));
   }
   return texts.join("\n");
 }

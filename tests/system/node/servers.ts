@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { environment } from "../../../config.ts";
@@ -50,7 +50,7 @@ async function fragile(
 }
 
 /** `plain`: `temporal server start-dev` as a user types it, without a flag that tunes or prepares anything. */
-export async function fragileTemporal({ plain = false } = {}): Promise<FragileServer> {
+export async function fragileTemporal({ plain = false } = {}): Promise<FragileServer & { forget(): void }> {
   const dir = mkdtempSync(join(tmpdir(), "almanac-fragile-temporal-"));
   const binary = await findTemporal(environment(), () => undefined);
   const port = await freePort();
@@ -58,12 +58,17 @@ export async function fragileTemporal({ plain = false } = {}): Promise<FragileSe
     ? ["server", "start-dev", "--port", String(port), "--headless"]
     : temporalArgs({ dir, port, uiPort: await freePort(), namespaces: [] });
   const at = `127.0.0.1:${port}`;
-  return fragile(
+  const server = await fragile(
     at,
     dir,
     () => spawn(binary, args, { stdio: "ignore" }),
     () => waitForTemporal(at),
   );
+  /** while it is dead: deletes its database */
+  const forget = () => {
+    for (const file of readdirSync(dir)) rmSync(join(dir, file));
+  };
+  return Object.assign(server, { forget });
 }
 
 export async function fragilePostgres(): Promise<FragileServer> {

@@ -66,6 +66,7 @@ export async function play(
       },
       ...{ scorerHash: SCORER, result: { value: 1 }, value: 1, pair: null, success: true, failedReason: null },
     })),
+    () => null,
   );
   return id;
 }

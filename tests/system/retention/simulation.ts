@@ -70,7 +70,8 @@ export function createSimulation(db: Database) {
     now,
   });
   const late = new Map<string, number>();
-  const seal = { crunch: "crunch", direction: "desc" as const, computeProvider: "", dataProvider: "" };
+  const contract = { ranking: { key: "overall", direction: "desc" as const }, windows: [] };
+  const seal = { crunch: "crunch", contract, computeProvider: "", dataProvider: "" };
 
   async function round(dueMs: number): Promise<void> {
     const id = roundId({ competition: "simulated", scopeKey: SCOPE.scopeKey, dueMs });

@@ -57,7 +57,7 @@ describe("what comes after a window was committed", () => {
     const competition = testCompetition();
     const rules = { competition, scorer: contractScorer(competition.score, "scorer-1") };
     const scores = await scoreAnswered(rules, [{ prediction: refused[0]!, truth, scope: { subject: "X" } }]);
-    await world.db.transaction().execute((tx) => storeLateScores(tx, round, scores));
+    await world.db.transaction().execute((tx) => storeLateScores(tx, round, scores, () => null));
     await world.build(T0 + MINUTE_MS, T0 + 2 * MINUTE_MS);
 
     const snapshots = await snapshotsOf(world, "b");
@@ -107,7 +107,7 @@ describe("what comes after a window was committed", () => {
       { competition, scorer: contractScorer(competition.score, "scorer-2") },
       predictions.map((prediction) => ({ prediction, truth: {}, scope: { subject: "X" } })),
     );
-    await world.db.transaction().execute((tx) => storeLateScores(tx, round, scores));
+    await world.db.transaction().execute((tx) => storeLateScores(tx, round, scores, () => null));
     await world.build(T0 + MINUTE_MS, T0 + 2 * MINUTE_MS);
     const rows = await world.db
       .selectFrom("scores")

@@ -102,7 +102,7 @@ describe("an ensemble", () => {
     expect(a.contribution).toBeGreaterThan(0);
     expect(a.ensemble_correlation).toBeGreaterThan(0);
     expect((await without.entry("a")).score.metrics.contribution).toBe(0);
-    const paid = await snapshotsOfPeriod(world.db, T0, T0 + 10 * MINUTE_MS);
+    const paid = (await Array.fromAsync(snapshotsOfPeriod(world.db, T0, T0 + 10 * MINUTE_MS))).flat();
     expect(new Set(paid.map((s) => s.model_id))).toEqual(new Set(["a", "b", "c"]));
   });
 });

@@ -82,7 +82,7 @@ export function scoringActivities(
   const scopes = [{ everyMs: MINUTE_MS, resolveAfterMs: HORIZON_MS }];
   return {
     ...createScoreActivities({ db, market, competition: loaded, scorer, now }),
-    ...createWindowActivities({ db, competition, scopes, scorer, log: pino({ level: "silent" }) }),
+    ...createWindowActivities({ db, competition, scopes, scorer, now, log: pino({ level: "silent" }) }),
   };
 }
 

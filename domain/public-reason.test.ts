@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { publicReason } from "./reason.ts";
+import { publicReason } from "./public-reason.ts";
 
 test.each([
   ["MODEL_FAILED: The model raised an exception: my secret alpha", "MODEL_FAILED"],

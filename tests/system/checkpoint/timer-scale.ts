@@ -1,0 +1,1 @@
+export const TIMES_FASTER = 1_000_000;
