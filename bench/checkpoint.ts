@@ -20,6 +20,8 @@ import { serverCpu } from "./server-cpu.ts";
 const WEEK: Period = { startMs: Date.UTC(2026, 0, 5), endMs: Date.UTC(2026, 0, 12) };
 const COMPETITION = resolve("competitions/realtime/competition.ts");
 const AT_ONCE = 8;
+/** As the roles of a node run: local/program.ts. */
+const SMALL_HEAP = "--max-semi-space-size=2";
 
 const { values } = parseArgs({
   options: {
@@ -65,7 +67,7 @@ async function bench(): Promise<void> {
     const table: object[] = [];
     for (const step of ["seal", "bundle", "verify"]) {
       const server = await serverCpu(db);
-      const args = [import.meta.filename, "--step", step, "--url", postgres.at, "--folder", folder];
+      const args = [SMALL_HEAP, import.meta.filename, "--step", step, "--url", postgres.at, "--folder", folder];
       const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 1 << 26 });
       const found = JSON.parse(stdout.trim().split("\n").at(-1)!) as object;
       table.push({ step, ...found, "postgres cpu s": ((await serverCpu(db)) - server).toFixed(1) });

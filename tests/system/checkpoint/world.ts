@@ -229,8 +229,9 @@ export async function whileBehind<T>(decide: () => Promise<T>): Promise<T> {
     try {
       return await decide();
     } catch (error) {
-      const { type } = ((error as Error).cause ?? {}) as { type?: string };
-      if (type !== "NotSealed" || left === 0) throw error;
+      const { type, message = "" } = ((error as Error).cause ?? {}) as { type?: string; message?: string };
+      const behind = type === "NotSealed" || (type === "NotOpen" && message.endsWith("is SEALED"));
+      if (!behind || left === 0) throw error;
     }
     await new Promise((tick) => setTimeout(tick, 100));
   }
