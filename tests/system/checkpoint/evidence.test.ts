@@ -1,47 +1,22 @@
 import { execFile } from "node:child_process";
-import { createReadStream } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { Readable } from "node:stream";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test, vi } from "vitest";
 import { verifyCommand } from "../../../cli/verify.ts";
 import type { VerifyFlags } from "../../../cli/verify-flags.ts";
-import { type LoadedCompetition, loadCompetition } from "../../../competitions/load.ts";
 import { checkpointLog } from "../../../db/checkpoint-log.ts";
 import { checkpointById } from "../../../db/checkpoints.ts";
 import { bundleName } from "../../../domain/ids.ts";
 import type { CheckpointRecord } from "../../../proofs/records.ts";
-import { openArchive } from "../../../proofs/verify/archive.ts";
-import { type Step, verifyBundle } from "../../../proofs/verify/verify.ts";
-import { verifyDeps } from "../../evidence/archive.ts";
-import { evidenceWorld, seedRounds } from "../../evidence/world.ts";
+import type { Step } from "../../../proofs/verify/verify.ts";
+import { evidenceNode } from "../../evidence/node.ts";
+import { seedRounds } from "../../evidence/world.ts";
 import { serverOn } from "../api/world.ts";
-import { eventually, fundedChain, portOf, testDatabase } from "./world.ts";
+import { eventually, fundedChain, portOf } from "./world.ts";
 
 const MINUTE_MS = 60_000;
 const START_MS = Date.UTC(2026, 0, 5);
-const COMPETITION = resolve(import.meta.dirname, "../../../competitions/realtime/competition.ts");
-
-let [database, loaded, folder]: [Awaited<ReturnType<typeof testDatabase>>, LoadedCompetition, string] = [] as never;
-let world: ReturnType<typeof evidenceWorld>;
-beforeAll(async () => {
-  database = await testDatabase();
-  loaded = await loadCompetition(COMPETITION, ["BTC"]);
-  folder = await mkdtemp(join(tmpdir(), "almanac-evidence-"));
-  world = evidenceWorld(database.db, loaded, folder);
-});
-afterAll(async () => {
-  await database?.close();
-  if (folder) await rm(folder, { recursive: true });
-});
-
-const verified = async (id: string) => {
-  const steps: Step[] = [];
-  const bytes = Readable.toWeb(createReadStream(join(folder, bundleName(id)))) as never;
-  const found = await verifyBundle(openArchive(bytes), verifyDeps({ step: (s) => steps.push(s), contract: undefined }));
-  return { ...found, steps: Object.fromEntries(steps.map((s) => [s.name, s.text])) };
-};
+const node = evidenceNode();
 
 const run = (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
   new Promise((done) =>
@@ -54,7 +29,7 @@ const run = (...args: string[]): Promise<{ code: number; stdout: string; stderr:
 async function almanacVerify(target: string, flags: Partial<VerifyFlags>) {
   const write = vi.spyOn(process.stdout, "write").mockReturnValue(true);
   try {
-    await verifyCommand(target, { checkpoint: "latest", json: true, state: join(folder, "heads.json"), ...flags });
+    await verifyCommand(target, { checkpoint: "latest", json: true, state: join(node.folder, "heads.json"), ...flags });
     const report = JSON.parse(String(write.mock.calls.at(-1)![0]));
     const said = Object.fromEntries(report.steps.map((s: Step) => [s.name, s.text]));
     return { code: Number(process.exitCode ?? 0), report, said };
@@ -66,30 +41,30 @@ async function almanacVerify(target: string, flags: Partial<VerifyFlags>) {
 
 describe("the evidence of two periods", () => {
   test("holds every score, also of a round that came late, and is written once", { timeout: 120_000 }, async () => {
-    const rounds = await seedRounds(database.db, loaded, { models: 5, count: 18, fromMs: START_MS, everyMs: 20_000 });
+    const rounds = await seedRounds(node.db, node.loaded, { models: 5, count: 18, fromMs: START_MS, everyMs: 20_000 });
     const late = [rounds[0]!, rounds[5]!];
-    for (const id of rounds.filter((each) => !late.includes(each))) await world.score(id);
+    for (const id of rounds.filter((each) => !late.includes(each))) await node.world.score(id);
     const window = (i: number) =>
-      world.window({ startMs: START_MS + i * MINUTE_MS, endMs: START_MS + (i + 1) * MINUTE_MS });
+      node.world.window({ startMs: START_MS + i * MINUTE_MS, endMs: START_MS + (i + 1) * MINUTE_MS });
     await window(0);
     await window(1);
-    await world.score(late[0]!); // late for the first window, in time for the period
+    await node.world.score(late[0]!); // late for the first window, in time for the period
     await window(2);
     const first = { startMs: START_MS, endMs: START_MS + 3 * MINUTE_MS };
-    const id = await world.evidence(first);
-    await world.score(late[1]!); // late for the period
+    const id = await node.world.evidence(first);
+    await node.world.score(late[1]!); // late for the period
     await window(3);
     await window(4);
     await window(5);
-    const next = await world.evidence({ startMs: first.endMs, endMs: START_MS + 6 * MINUTE_MS });
+    const next = await node.world.evidence({ startMs: first.endMs, endMs: START_MS + 6 * MINUTE_MS });
 
-    const one = await verified(id);
+    const one = await node.verified(id);
     expect(one.steps).toMatchObject({
       scores: "0 of 35 computed again, 7 rounds",
       snapshots: "20 hold these scores",
       ranking: "5 models by value",
     });
-    const two = await verified(next);
+    const two = await node.verified(next);
     expect(two.steps.log).toBe("entry 1 of a tree of 2, signed by almanac/starter-challenge");
     expect(two.given.at(-1)).toMatch(/^5 corrected snapshots of earlier periods/);
 
@@ -97,26 +72,26 @@ describe("the evidence of two periods", () => {
       [id, "35 of 35 computed again, 7 rounds", "first seen"],
       [next, "60 of 60 computed again, 12 rounds", "tree 1 -> 2"],
     ] as const) {
-      const { code, report, said } = await almanacVerify(join(folder, bundleName(bundle)), { offline: true });
+      const { code, report, said } = await almanacVerify(join(node.folder, bundleName(bundle)), { offline: true });
       expect(report.difference).toBeNull();
       expect(code).toBe(0);
       expect(said.scores).toBe(scores);
       expect(said["last seen"]).toContain(more);
     }
 
-    const path = join(folder, bundleName(id));
+    const path = join(node.folder, bundleName(id));
     const bytes = await readFile(path);
-    expect(await world.bundle(id)).toBeNull();
-    expect((await checkpointById(database.db, id))!.bundle_written_at).toBeInstanceOf(Date);
+    expect(await node.world.bundle(id)).toBeNull();
+    expect((await checkpointById(node.db, id))!.bundle_written_at).toBeInstanceOf(Date);
     await rm(path);
-    await world.bundle(id);
+    await node.world.bundle(id);
     expect((await readFile(path)).equals(bytes)).toBe(true);
   });
 
   test("is held against the node and the chain by one command", { timeout: 180_000 }, async () => {
-    const entries = await checkpointLog(database.db);
+    const entries = await checkpointLog(node.db);
     const [one, two] = entries.map((entry) => entry.checkpoint_id) as [string, string];
-    const app = await serverOn(database.db, START_MS, { evidenceRoot: folder });
+    const app = await serverOn(node.db, START_MS, { evidenceRoot: node.folder });
     const url = await app.listen({ host: "127.0.0.1", port: 0 });
     const chain = await fundedChain();
     try {
@@ -136,9 +111,9 @@ describe("the evidence of two periods", () => {
       expect(found.code).toBe(0);
       expect(found.said.chain).toContain(`transaction ${signature} says the same`);
 
-      const exported = join(folder, "exported.tar.gz");
+      const exported = join(node.folder, "exported.tar.gz");
       expect(await run("export", "checkpoint", "latest", "--node", url, "-o", exported)).toMatchObject({ code: 0 });
-      expect((await readFile(exported)).equals(await readFile(join(folder, bundleName(two))))).toBe(true);
+      expect((await readFile(exported)).equals(await readFile(join(node.folder, bundleName(two))))).toBe(true);
       const pending = await almanacVerify(exported, { rpc: chain.url });
       expect(pending.code).toBe(0);
       expect(pending.report.given.at(-1)).toMatch(/^it is not on the chain \(yet\)/);
@@ -152,7 +127,7 @@ describe("the evidence of two periods", () => {
       expect([other.code, other.report.difference.field]).toEqual([6, "signer"]);
       for (const [target, checkpoint, exitCode] of [
         [url, "CKP_none", 4],
-        [join(folder, "none.tar.gz"), "latest", 4],
+        [join(node.folder, "none.tar.gz"), "latest", 4],
         ["http://127.0.0.1:9", "latest", 7],
       ] as const)
         await expect(almanacVerify(target, { checkpoint })).rejects.toMatchObject({ exitCode });
