@@ -1,6 +1,6 @@
 import { createKeyPairSignerFromPrivateKeyBytes, getAddressEncoder, type KeyPairSigner } from "@solana/kit";
 import { sql } from "kysely";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { DecisionSettings } from "../../../activities/decision.ts";
 import { ChainError } from "../../../chain/port.ts";
 import { signDecision } from "../../../cli/checkpoint-sign.ts";
@@ -12,15 +12,16 @@ import type { Decision } from "../../../domain/checkpoint.ts";
 import type { Approver, DecisionResult } from "../../../domain/decision.ts";
 import { SIGNAL, UPDATE } from "../../../domain/ids.ts";
 import { toHex } from "../../../proofs/hash.ts";
+import { perTest } from "./per-test.ts";
 import * as w from "./world.ts";
 
+const one = perTest();
+const { handle, stops } = one;
 let temporal: w.Temporal;
-let database: Awaited<ReturnType<typeof w.testDatabase>>;
 let db: Database;
-let chain: Awaited<ReturnType<typeof w.fundedChain>>;
+let chain: typeof one.chain;
 let competition: string;
 let [alice, bob]: [KeyPairSigner, KeyPairSigner] = [] as never;
-const stops: (() => Promise<void>)[] = [];
 
 const approverOf = ({ address }: KeyPairSigner): Approver => ({
   address,
@@ -28,28 +29,15 @@ const approverOf = ({ address }: KeyPairSigner): Approver => ({
 });
 
 beforeAll(async () => {
-  temporal = await w.testTemporal();
   [alice, bob] = (await Promise.all(
     [21, 22].map((n) => createKeyPairSignerFromPrivateKeyBytes(new Uint8Array(32).fill(n))),
   )) as [KeyPairSigner, KeyPairSigner];
 });
-afterAll(() => temporal.close());
 beforeEach(async () => {
-  competition = w.newCompetition();
-  [database, chain] = [await w.testDatabase(), await w.fundedChain()];
-  db = database.db;
+  ({ temporal, db, chain, competition } = one);
   await w.seedPeriod(db, w.PERIOD);
 });
-afterEach(async () => {
-  await handle()
-    .terminate("test over")
-    .catch(() => undefined);
-  for (const stop of stops.splice(0)) await stop();
-  await chain.close();
-  await database.close();
-});
 
-const handle = () => temporal.client.workflow.getHandle(w.workflowIdOf(competition));
 const until = (phase: string) => w.until(db, w.PERIOD, (row) => row.phase === phase);
 
 /** Workers of a node on DEVNET (the dev chain plays it) up to the seal that waits for approval. */

@@ -1,40 +1,25 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import { fillLocalToken, localMint } from "../../../chain/solana/local-token.ts";
 import { createRpc } from "../../../chain/solana/rpc.ts";
 import { batchesOf } from "../../../db/payouts.ts";
 import { checkpointId } from "../../../domain/ids.ts";
 import { decisionUpdates } from "../../../workflows/decisions.ts";
+import { perTest } from "./per-test.ts";
 import { seedFinal } from "./seed-final.ts";
 import * as w from "./world.ts";
 
 const LEAST_BALANCE = 890_880n; // of an account without data
 const ID = checkpointId(w.PERIOD.endMs);
 
+const one = perTest();
+const { handle, stops, ensure } = one;
 let temporal: w.Temporal;
-let database: Awaited<ReturnType<typeof w.testDatabase>>;
-let chain: Awaited<ReturnType<typeof w.fundedChain>>;
-let competition: string;
-const stops: (() => Promise<void>)[] = [];
-
-beforeAll(async () => {
-  temporal = await w.testTemporal();
-});
-afterAll(() => temporal.close());
-beforeEach(async () => {
-  competition = w.newCompetition();
-  [database, chain] = [await w.testDatabase(), await w.fundedChain()];
-});
-afterEach(async () => {
-  await handle()
-    .terminate("test over")
-    .catch(() => undefined);
-  for (const stop of stops.splice(0)) await stop();
-  await chain.close();
-  await database.close();
+let database: typeof one.database;
+let chain: typeof one.chain;
+beforeEach(() => {
+  ({ temporal, database, chain } = one);
 });
 
-const handle = () => temporal.client.workflow.getHandle(w.workflowIdOf(competition));
-const ensure = () => w.runsOf(temporal, database.db, competition).ensureCheckpoints();
 const until = (done: Parameters<typeof w.until>[2]) => w.until(database.db, w.PERIOD, done);
 const retry = () => w.whileBehind(() => handle().executeUpdate(decisionUpdates.retryBlocked, { args: [undefined] }));
 const work = async (options: Partial<w.WorkerOptions>) => {

@@ -1,6 +1,6 @@
 import { MockActivityEnvironment } from "@temporalio/testing";
 import { sql } from "kysely";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { createCheckpointActivities } from "../../../activities/checkpoint.ts";
 import { localRegistry, type Recipients } from "../../../chain/recipients.ts";
 import { createSolanaChain } from "../../../chain/solana/solana-chain.ts";
@@ -9,36 +9,19 @@ import type { Database } from "../../../db/database.ts";
 import { batchesOf } from "../../../db/payouts.ts";
 import { planOf } from "../../../db/submissions.ts";
 import { decisionUpdates } from "../../../workflows/decisions.ts";
+import { perTest } from "./per-test.ts";
 import * as w from "./world.ts";
 
+const one = perTest();
+const { handle, stops, ensure } = one;
 let temporal: w.Temporal;
-let database: Awaited<ReturnType<typeof w.testDatabase>>;
 let db: Database;
-let chain: Awaited<ReturnType<typeof w.fundedChain>>;
+let chain: typeof one.chain;
 let competition: string;
-const stops: (() => Promise<void>)[] = [];
-
-beforeAll(async () => {
-  temporal = await w.testTemporal();
-});
-afterAll(() => temporal.close());
-beforeEach(async () => {
-  competition = w.newCompetition();
-  database = await w.testDatabase();
-  db = database.db;
-  chain = await w.fundedChain();
-});
-afterEach(async () => {
-  await handle()
-    .terminate("test over")
-    .catch(() => undefined);
-  for (const stop of stops.splice(0)) await stop();
-  await chain.close();
-  await database.close();
+beforeEach(() => {
+  ({ temporal, db, chain, competition } = one);
 });
 
-const handle = () => temporal.client.workflow.getHandle(w.workflowIdOf(competition));
-const ensure = () => w.runsOf(temporal, db, competition).ensureCheckpoints();
 const until = (phase: string) => w.until(db, w.PERIOD, (row) => row.phase === phase);
 const work = async (options: Partial<w.WorkerOptions> = {}) => {
   const workers = await w.startWorkers({ ...temporal, db, chain: await w.portOf(chain), ...options });
