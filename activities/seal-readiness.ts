@@ -48,5 +48,8 @@ export const refuseOverlap =
 const overlap = ({ startMs, endMs }: Period) =>
   ApplicationFailure.nonRetryable(
     `the period ${iso(startMs)} to ${iso(endMs)} overlaps a sealed one; its time is in that checkpoint`,
-    "PeriodOverlap",
+    OVERLAP,
   );
+const OVERLAP = "PeriodOverlap";
+
+export const isOverlap = (error: unknown): boolean => error instanceof ApplicationFailure && error.type === OVERLAP;

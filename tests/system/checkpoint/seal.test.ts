@@ -6,7 +6,7 @@ import { type CheckpointDeps, createCheckpointActivities, type SealedPeriod } fr
 import { type CheckpointMeta, sealOf } from "../../../activities/seal.ts";
 import { localRegistry, type Recipients } from "../../../chain/recipients.ts";
 import { recipientsIndex } from "../../../chain/recipients-index.ts";
-import { checkpointById, transitionsOf } from "../../../db/checkpoints.ts";
+import { checkpointById, insertSealed, transitionsOf } from "../../../db/checkpoints.ts";
 import type { Database } from "../../../db/database.ts";
 import { snapshotsOfPeriod } from "../../../db/period-snapshots.ts";
 import { checkpointId } from "../../../domain/ids.ts";
@@ -44,6 +44,15 @@ function sealing(more: Partial<CheckpointDeps> & { contract?: Partial<Checkpoint
       }),
   };
 }
+/** Statements of this database that wait for a lock. */
+const waitingForLocks = async (db: Database): Promise<number> => {
+  const { rows } = await sql<{
+    count: number;
+  }>`select count(*)::int as count from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(
+    db,
+  );
+  return rows[0]!.count;
+};
 const rowOf = async (end: number) => (await checkpointById(db, checkpointId(at(end))))!;
 const metaOf = async (end: number) => (await rowOf(end)).meta_jsonb as unknown as CheckpointMeta;
 const windowFrom = (start: number, end: number, status: "OPEN" | "COMMITTED" = "COMMITTED") =>
@@ -132,6 +141,26 @@ describe("when a period may be sealed", () => {
     expect(new Set(all.map((a) => JSON.stringify(a))).size).toBe(1);
     expect(await transitionsOf(db, all[0]!.id)).toHaveLength(1);
     expect(await db.selectFrom("checkpoint_log").select("idx").execute()).toEqual([{ idx: 0 }]);
+  });
+
+  test("a seal that looked before another one committed finds that one, and does not say that its time is taken", async () => {
+    const period = { startMs: at(0), endMs: at(2) };
+    await seedPeriod(db, period);
+    const { seal } = sealing();
+    const held = await db.startTransaction().execute();
+    await sql`lock table scoring_windows in access exclusive mode`.execute(held);
+    const slow = seal(0, 2); // found no checkpoint, and waits for the windows
+    await expect.poll(() => waitingForLocks(db), { timeout: 30_000 }).toBe(1);
+    const sealed = await sealOf(
+      held as unknown as Database,
+      localRegistry,
+      { crunch: "crunch", contract, ...providers },
+      period,
+    );
+    const row = await insertSealed(held, sealed, { actor: "node", cause: "the faster" });
+    await held.commit().execute();
+    expect(await slow).toMatchObject({ id: row.id, phase: "SEALED" });
+    expect(await transitionsOf(db, row.id)).toMatchObject([{ cause: "the faster" }]);
   });
 
   test("a crash inside the transaction leaves nothing, and the next try all of it", async () => {

@@ -16,6 +16,8 @@ export interface FragileServer extends AsyncDisposable {
   start(): Promise<void>;
 }
 
+const RESTART_MS = 200;
+
 const ended = (child: ChildProcess): Promise<void> =>
   child.exitCode !== null || child.signalCode !== null
     ? Promise.resolve()
@@ -30,9 +32,17 @@ async function fragile(
   let child: ChildProcess | undefined;
   const server: FragileServer = {
     at,
+    /** One that ends at once is run again, as a supervisor would: children of the killed one may hold its files for a moment. */
     start: async () => {
-      child = run();
-      await ready();
+      let waiting = true;
+      const attend = (): void => {
+        if (!waiting) return;
+        child = run().once("exit", () => setTimeout(attend, RESTART_MS));
+      };
+      attend();
+      await ready().finally(() => {
+        waiting = false;
+      });
     },
     kill: async () => {
       if (!child) return;
