@@ -1,10 +1,11 @@
 import type { MarketRecord } from "../competitions/competition.ts";
 import type { Database } from "../db/database.ts";
-import { openGaps } from "../db/feed-gaps.ts";
-import { type Dimension, newestRecords, watermark } from "../db/feeds.ts";
+import { type Dimension, newestRecords } from "../db/feeds.ts";
+import { type Delivered, deliveredOf, recordsAround } from "../db/market.ts";
 import { granularityMs } from "../domain/granularity.ts";
 import { newestSegment, RecordWindow } from "../domain/window.ts";
 import type { FeedRecord } from "../feeds/feed.ts";
+import { gathered } from "./gathered.ts";
 
 export interface MarketOptions {
   db: Database;
@@ -51,6 +52,9 @@ export interface Market {
 const FAR_FUTURE_MS = Date.UTC(9999, 0, 1);
 /** Beyond this a truth looks at the newest records of its span only, and at the one that opens it. */
 const SPAN_LIMIT = 100_000;
+/** Rounds that come due together ask in one statement, as long as the answer stays small. */
+const MOST_ASKED = 50;
+const MOST_RECORDS = 5_000;
 
 export function createMarket(options: MarketOptions): Market {
   const { db, windowSize, source, kind, granularity, knownAt: storedBy } = options;
@@ -73,6 +77,15 @@ export function createMarket(options: MarketOptions): Market {
   };
   const newest = async (subject: string, range: { beforeMs: number; sinceMs?: number; limit: number }) =>
     (await newestRecords(db, dimension(subject), { ...range, storedBy })).map(toMarket);
+  const stream = { source, kind, granularity };
+  const delivered = gathered<Since, Delivered>({ most: MOST_ASKED }, (asked) => deliveredOf(db, stream, asked));
+  const around = gathered<SubjectSpan, FeedRecord[]>(
+    {
+      most: MOST_RECORDS,
+      weight: ({ fromMs, untilMs }) => Math.min((untilMs - fromMs) / Math.max(duration, 1), SPAN_LIMIT),
+    },
+    (asked) => recordsAround(db, stream, asked, { limit: SPAN_LIMIT, storedBy }),
+  );
 
   return {
     source,
@@ -92,18 +105,22 @@ export function createMarket(options: MarketOptions): Market {
       if (window.reaches(instantMs)) return window.asOf(instantMs);
       return newestSegment(await newest(subject, { beforeMs: instantMs - duration + 1, limit: windowSize }));
     },
-    coverage: async (subject, sinceMs) => {
-      const last = await watermark(db, dimension(subject)); // before the holes: a record that shows one is stored after it is noted
-      return coverageOf(last, await openGaps(db, dimension(subject), sinceMs), duration);
-    },
-    between: async (subject, fromMs, untilMs) => {
-      const before = await newest(subject, { beforeMs: fromMs + 1, limit: 1 });
-      return [...before, ...(await newest(subject, { beforeMs: untilMs + 1, sinceMs: fromMs + 1, limit: SPAN_LIMIT }))];
-    },
+    coverage: async (subject, sinceMs) => coverageOf(await delivered({ subject, sinceMs }), duration),
+    between: async (subject, fromMs, untilMs) => (await around({ subject, fromMs, untilMs })).map(toMarket),
   };
 }
 
-function coverageOf(last: number | null, gaps: Coverage["openGaps"], duration: number): Coverage {
+interface Since {
+  subject: string;
+  sinceMs: number;
+}
+interface SubjectSpan {
+  subject: string;
+  fromMs: number;
+  untilMs: number;
+}
+
+function coverageOf({ lastMs: last, openGaps: gaps }: Delivered, duration: number): Coverage {
   const deliveredUntilMs = last === null ? 0 : last + duration;
   // a record that begins at a hole's first ms is final a duration later: just before that, everything is known
   const knownUntilMs = gaps.reduce((min, gap) => Math.min(min, gap.fromMs + duration - 1), deliveredUntilMs);

@@ -3,8 +3,9 @@ import { ApplicationFailure } from "@temporalio/common";
 import type { Logger } from "pino";
 import type { Scope } from "../competitions/competition.ts";
 import type { Database } from "../db/database.ts";
+import { scorablePredictionsOf } from "../db/predictions.ts";
 import { moveRescore, type RescoreRow, rescoreById } from "../db/rescore.ts";
-import { countRounds, nextRounds, type PageRound, predictionsOfRounds, storePage } from "../db/rescore-pages.ts";
+import { countRounds, nextRounds, type PageRound, storePage } from "../db/rescore-pages.ts";
 import { adoptSeries, readSeries } from "../db/rescore-series.ts";
 import { type RankDiff, type RescoreCounts, type RescoreStatus, rankDiff, rescoreProgress } from "../domain/rescore.ts";
 import { scoreRoundsAgain } from "./rescoring.ts";
@@ -109,7 +110,7 @@ async function scorePage(
   rounds: readonly PageRound[],
   signal: AbortSignal,
 ): Promise<void> {
-  const predictions = await predictionsOfRounds(deps.db, rounds);
+  const predictions = await scorablePredictionsOf(deps.db, rounds);
   const scored = rounds.map((round) => ({
     predictions: predictions.get(round.id) ?? [],
     truth: round.truth,

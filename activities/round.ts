@@ -4,13 +4,15 @@ import type { Scope } from "../competitions/competition.ts";
 import type { LoadedCompetition } from "../competitions/load.ts";
 import type { Scorer } from "../competitions/scorer.ts";
 import type { Database } from "../db/database.ts";
-import { scorablePredictions, settlePending } from "../db/predictions.ts";
-import { moveRound, type RoundRow, roundById } from "../db/rounds.ts";
-import { roundFacts } from "../db/score-facts.ts";
-import { storeScores } from "../db/scores.ts";
-import { resolveRound } from "../db/truths.ts";
+import { type ScorableRow, scorablePredictionsOf, settlePending } from "../db/predictions.ts";
+import { moveRound, type RoundRow, roundById, roundsById } from "../db/rounds.ts";
+import { factsOfRounds } from "../db/score-facts.ts";
+import { type ScoredRound, storeScores } from "../db/scores.ts";
+import { type NewTruth, resolveRounds } from "../db/truths.ts";
 import type { RoundInput } from "../domain/round.ts";
+import type { RoundFacts } from "../proofs/from-rows.ts";
 import type { Collector, CollectResult } from "./collect.ts";
+import { gathered } from "./gathered.ts";
 import type { Market } from "./market.ts";
 import { leavesOfRound } from "./score-leaf.ts";
 import { scorePredictions } from "./scorer.ts";
@@ -41,6 +43,12 @@ export interface ScoreDeps {
 /** How long to wait before asking again for a truth that is not there. */
 const TRUTH_RETRY = "1s";
 
+/** What one statement takes on, for rounds that come due together (a catch-up, many scopes): a round that comes alone does not wait. */
+const MOST_ROUNDS = 20;
+const MOST_SCORES = 1_000;
+/** One batch is made while the other is stored. */
+const LANES = 2;
+
 /** On the queue of the score role. */
 export function createScoreActivities({
   db,
@@ -52,10 +60,30 @@ export function createScoreActivities({
   now = Date.now,
   onEnded,
 }: ScoreDeps) {
+  const roundRow = gathered<string, RoundRow | undefined>({ most: MOST_ROUNDS }, (ids) => roundsById(db, ids));
+  const mustHave = async (roundId: string): Promise<RoundRow> => {
+    const round = await roundRow(roundId);
+    if (!round) throw ApplicationFailure.nonRetryable(`no row for ${roundId}`, "UnknownRound");
+    return round;
+  };
+  const storeTruth = gathered<NewTruth, void>({ most: MOST_ROUNDS }, async (truths) => {
+    await resolveRounds(db, truths);
+    return truths.map(() => undefined);
+  });
+  const scorable = gathered<RoundRow, Scorable>({ lanes: LANES, most: MOST_ROUNDS }, (rounds) =>
+    scorableOf(db, rounds),
+  );
+  const store = gathered<ScoredRound, boolean>(
+    { lanes: LANES, most: MOST_SCORES, weight: ({ scores }) => scores.length },
+    async (rounds) => {
+      const stored = await storeScores(db, rounds);
+      return rounds.map(({ round }) => stored.has(round.id));
+    },
+  );
   return {
     /** Stores what reality answered; returns the round's status. Retries by itself until the round's give-up time. */
     async resolveTruth(roundId: string): Promise<string> {
-      const round = await mustHave(db, roundId);
+      const round = await mustHave(roundId);
       if (round.status !== "WAITING") return round.status;
       if (await voidOnGap?.(round)) return "VOIDED";
       const resolution = await resolutionOf({ competition, market, others: truthSources, now }, round);
@@ -70,21 +98,20 @@ export function createScoreActivities({
       }
       const truth = competition.truth.safeParse(resolution.resolved);
       if (!truth.success) return giveUp(db, round, `the resolver's answer is refused: ${truth.error.message}`);
-      await resolveRound(db, roundId, { result: truth.data, evidence: resolution.evidence });
+      await storeTruth({ roundId, result: truth.data, evidence: resolution.evidence });
       return "RESOLVED";
     },
 
     /** Scores every prediction of a resolved round; returns the round's status. */
     async scoreRound(roundId: string): Promise<string> {
-      const round = await mustHave(db, roundId);
+      const round = await mustHave(roundId);
       if (round.status !== "RESOLVED") return round.status;
-      const facts = await roundFacts(db, roundId);
+      const { facts, predictions } = await scorable(round);
       if (!facts) throw ApplicationFailure.nonRetryable(`${roundId} is RESOLVED and has no truth`, "MissingTruth");
-      const predictions = await scorablePredictions(db, round);
       const asked = { truth: facts.truth, scope: round.scope_jsonb as Scope };
       const scores = await scorePredictions({ competition, scorer }, predictions, asked, cancellation());
-      const stored = await storeScores(db, round, scores, leavesOfRound(facts, predictions));
-      const status = stored ? "SCORED" : (await mustHave(db, roundId)).status;
+      const stored = await store({ round, scores, leaf: leavesOfRound(facts, predictions) });
+      const status = stored ? "SCORED" : (await mustHave(roundId)).status;
       onEnded?.(status);
       return status;
     },
@@ -95,10 +122,20 @@ export type ScoreActivities = ReturnType<typeof createScoreActivities>;
 /** A score activity that timed out ends its batch; outside of an activity (benchmarks, replays) nothing does. */
 const cancellation = (): AbortSignal | undefined => asyncLocalStorage.getStore()?.cancellationSignal;
 
-async function mustHave(db: Database, roundId: string): Promise<RoundRow> {
-  const round = await roundById(db, roundId);
-  if (!round) throw ApplicationFailure.nonRetryable(`no row for ${roundId}`, "UnknownRound");
-  return round;
+interface Scorable {
+  /** absent: it has no truth */
+  facts: RoundFacts | undefined;
+  predictions: readonly ScorableRow[];
+}
+
+async function scorableOf(db: Database, rounds: readonly RoundRow[]): Promise<Scorable[]> {
+  const ids = rounds.map((round) => round.id);
+  const once = new Map(rounds.map((round) => [round.id, round])); // a second attempt may ask while the first is under way
+  const [facts, predictions] = await Promise.all([
+    factsOfRounds(db, ids),
+    scorablePredictionsOf(db, [...once.values()]),
+  ]);
+  return rounds.map((round, i) => ({ facts: facts[i], predictions: predictions.get(round.id) ?? [] }));
 }
 
 async function giveUp(db: Database, round: RoundRow, reason: string): Promise<string> {

@@ -1,5 +1,5 @@
 import { retriedModels } from "../db/dead-letters.ts";
-import { scorablePredictions } from "../db/predictions.ts";
+import { scorablePredictionsOf } from "../db/predictions.ts";
 import type { RoundRow } from "../db/rounds.ts";
 import { type NewScore, type ScoreRow, scoresOf } from "../db/scores.ts";
 import { truthOf } from "../db/truths.ts";
@@ -14,7 +14,7 @@ export async function replayScores({ db, competition: loaded }: ReplayDeps, roun
   if (round.status !== "SCORED") return skipped("scores", `the round is ${round.status}`);
   const stored = await scoresOf(db, round);
   const truth = await truthOf(db, round.id);
-  const predictions = await scorablePredictions(db, round);
+  const predictions = (await scorablePredictionsOf(db, [round])).get(round.id) ?? [];
   if (!truth || predictions.length === 0)
     return skipped("scores", "its predictions or its truth are not stored any more");
   const retried = new Set(await retriedModels(db, round.id));

@@ -21,7 +21,7 @@ const EVERY_MS = 5_000;
 const HORIZON_MS = 20_000;
 const DAY_MS = 86_400_000;
 /** Activities that a score worker runs at once. */
-const AT_ONCE = 20;
+const AT_ONCE = 40;
 
 const { values } = parseArgs({
   options: {

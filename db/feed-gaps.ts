@@ -107,18 +107,14 @@ export async function closeGap(
 
 const MOST_GAPS = 1_000;
 
-/** Gaps that are still being filled and end after `sinceMs`, the oldest first. */
-export async function openGaps(
-  db: Queryable,
-  dimension: Dimension,
-  sinceMs = Number.NEGATIVE_INFINITY,
-): Promise<FeedGap[]> {
-  let query = whereDimension(db.selectFrom("feed_gaps").selectAll(), dimension)
+/** Gaps that are still being filled, the oldest first. */
+export async function openGaps(db: Queryable, dimension: Dimension): Promise<FeedGap[]> {
+  const rows = await whereDimension(db.selectFrom("feed_gaps").selectAll(), dimension)
     .where("status", "=", "OPEN")
     .orderBy("from_ts")
-    .limit(MOST_GAPS);
-  if (Number.isFinite(sinceMs)) query = query.where("until_ts", ">", new Date(sinceMs));
-  return (await query.execute()).map(toGap);
+    .limit(MOST_GAPS)
+    .execute();
+  return rows.map(toGap);
 }
 
 /** Gaps of any status that touch [fromMs, untilMs], the newest first, at most `limit`. */

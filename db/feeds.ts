@@ -166,7 +166,7 @@ export const whereDimension = <Q extends DimensionFilter<Q>>(query: Q, d: Dimens
     .where("kind", "=", d.kind)
     .where("granularity", "=", d.granularity);
 
-const toRecord =
+export const recordOf =
   (d: Dimension) =>
   (row: {
     ts_event: Date;
@@ -197,5 +197,5 @@ export async function newestRecords(
     .limit(range.limit);
   if (range.sinceMs !== undefined) query = query.where("ts_event", ">=", new Date(range.sinceMs));
   if (range.storedBy) query = query.where("ts_ingested", "<=", range.storedBy);
-  return (await query.execute()).reverse().map(toRecord(dimension));
+  return (await query.execute()).reverse().map(recordOf(dimension));
 }

@@ -91,15 +91,21 @@ export type ScorableRow = Pick<
   "id" | "model_id" | "deployment_id" | "status" | "reason" | "inference_output_jsonb"
 >;
 
-/** A round's rows for its scorer, by model. */
-export const scorablePredictions = (db: Queryable, round: { id: string; due_at: Date }): Promise<ScorableRow[]> =>
-  db
-    .selectFrom("predictions")
-    .select(["id", "model_id", "deployment_id", "status", "reason", "inference_output_jsonb"])
-    .where("round_id", "=", round.id)
-    .where("due_at", "=", round.due_at)
-    .orderBy("model_id")
-    .execute();
+/** The rows of rounds for their scorer, by round id; each round's by model. */
+export async function scorablePredictionsOf(
+  db: Queryable,
+  rounds: readonly { id: string; due_at: Date }[],
+): Promise<ReadonlyMap<string, ScorableRow[]>> {
+  const { rows } = await sql<ScorableRow & { round_id: string }>`
+    select p.* from unnest(${rounds.map((r) => r.id)}::text[], ${rounds.map((r) => r.due_at)}::timestamptz[]) g (id, due_at)
+    cross join lateral (
+      select round_id, id, model_id, deployment_id, status, reason, inference_output_jsonb from predictions p
+      where p.round_id = g.id and p.due_at = g.due_at
+      offset 0
+    ) p
+    order by p.round_id, p.model_id`.execute(db);
+  return Map.groupBy(rows, (row) => row.round_id);
+}
 
 /** Moves the rows of a round that wait for the truth; the others keep the status they were created with. */
 export async function settlePending(

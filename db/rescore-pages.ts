@@ -1,7 +1,6 @@
 import { sql } from "kysely";
 import type { RoundFacts } from "../proofs/from-rows.ts";
 import type { Queryable } from "./database.ts";
-import type { ScorableRow } from "./predictions.ts";
 import type { RescoreRow } from "./rescore.ts";
 import { type LeafOf, type NewScore, scoreColumns } from "./scores.ts";
 
@@ -31,22 +30,6 @@ export async function nextRounds(db: Queryable, job: RescoreRow, limit: number):
     where ${inRange(job)} and ${passed}
     order by r.due_at, r.id collate "C" limit ${limit}`.execute(db);
   return rows;
-}
-
-/** Their predictions, by round id; each round's by model. */
-export async function predictionsOfRounds(
-  db: Queryable,
-  rounds: readonly PageRound[],
-): Promise<ReadonlyMap<string, ScorableRow[]>> {
-  const { rows } = await sql<ScorableRow & { round_id: string }>`
-    select p.* from unnest(${rounds.map((r) => r.id)}::text[], ${rounds.map((r) => r.due_at)}::timestamptz[]) g (id, due_at)
-    cross join lateral (
-      select round_id, id, model_id, deployment_id, status, reason, inference_output_jsonb from predictions p
-      where p.round_id = g.id and p.due_at = g.due_at
-      offset 0
-    ) p
-    order by p.round_id, p.model_id`.execute(db);
-  return Map.groupBy(rows, (row) => row.round_id);
 }
 
 export interface Page {

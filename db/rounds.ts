@@ -48,6 +48,13 @@ export async function insertRound(db: Queryable, round: NewRound): Promise<boole
 export const roundById = (db: Queryable, id: string): Promise<RoundRow | undefined> =>
   db.selectFrom("rounds").selectAll().where("id", "=", id).executeTakeFirst();
 
+/** In the order of the ids; undefined: there is none. */
+export async function roundsById(db: Queryable, ids: readonly string[]): Promise<(RoundRow | undefined)[]> {
+  const { rows } = await sql<RoundRow>`select * from rounds where id = any(${[...ids]}::text[])`.execute(db);
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.map((id) => byId.get(id));
+}
+
 export interface RoundChange {
   reason?: string;
   counts?: CollectCounts;

@@ -7,11 +7,16 @@ const roundColumns = sql`r.id, r.scope_key, r.scope_jsonb, r.due_at, r.resolve_a
   t.result_jsonb as truth, t.evidence_jsonb as truth_evidence`;
 
 /** Undefined where the round has no truth. */
-export async function roundFacts(db: Queryable, roundId: string): Promise<RoundFacts | undefined> {
+export const roundFacts = async (db: Queryable, roundId: string): Promise<RoundFacts | undefined> =>
+  (await factsOfRounds(db, [roundId]))[0];
+
+/** In the order of the ids; undefined where a round has no truth. */
+export async function factsOfRounds(db: Queryable, ids: readonly string[]): Promise<(RoundFacts | undefined)[]> {
   const { rows } = await sql<RoundFacts>`
     select ${roundColumns} from rounds r join truths t on t.round_id = r.id left join inputs i on i.id = r.input_id
-    where r.id = ${roundId}`.execute(db);
-  return rows[0];
+    where r.id = any(${[...ids]}::text[])`.execute(db);
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.map((id) => byId.get(id));
 }
 
 /** A score with all that its record is made of. */

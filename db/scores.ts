@@ -1,5 +1,4 @@
 import { type RawBuilder, type Selectable, sql } from "kysely";
-import { inputId } from "../domain/ids.ts";
 import type { Database, Queryable } from "./database.ts";
 import { ensurePartitions } from "./partitions.ts";
 import { moveRound, type RoundRow } from "./rounds.ts";
@@ -25,23 +24,27 @@ export interface NewScore {
 /** Hash of a score's record; null: it has none, because the database would refuse it. */
 export type LeafOf = (score: NewScore) => Uint8Array | null;
 
+/** A round and the scores of its predictions. */
+export interface ScoredRound {
+  round: RoundRow;
+  scores: readonly NewScore[];
+  leaf: LeafOf;
+}
+
 /**
- * All scores of a round, its predictions' statuses and its own: one statement, one journey, one commit. Where the database refuses the
- * batch because of what is in it, each prediction is stored in a savepoint of its own, and the refused ones are FAILED with the reason.
- * False: the round had been scored before.
+ * All scores of some rounds, their predictions' statuses and their own: one statement, one journey, one commit. Returns the ids of the rounds
+ * that it scored; the others had been scored before. Where the database refuses a round because of what is in it, each prediction is stored in a
+ * savepoint of its own, and the refused ones are FAILED with the reason. Of several rounds it refuses all: store each by itself then.
  */
-export async function storeScores(
-  db: Database,
-  round: RoundRow,
-  scores: readonly NewScore[],
-  leaf: LeafOf,
-): Promise<boolean> {
-  await ensurePartitions(db, "scores", round.due_at.getTime(), round.due_at.getTime());
+export async function storeScores(db: Database, rounds: readonly ScoredRound[]): Promise<ReadonlySet<string>> {
+  const once = new Map(rounds.map((r) => [r.round.id, r])); // a second attempt may ask while the first is under way
+  const given = [...once.values()].sort((a, b) => (a.round.id < b.round.id ? -1 : 1)); // one order of locks
+  for (const { round } of given) await ensurePartitions(db, "scores", round.due_at.getTime(), round.due_at.getTime());
   try {
-    return await storeBatch(db, { round, leaf, waiting: WAITING }, scores, takeRound(round));
+    return await storeBatch(db, given, WAITING, takeRounds(given));
   } catch (error) {
-    if (!isOfTheData(error)) throw error;
-    return storeOneByOne(db, { round, leaf, waiting: WAITING }, scores);
+    if (!isOfTheData(error) || given.length > 1) throw error;
+    return new Set((await storeOneByOne(db, given[0]!)) ? [given[0]!.round.id] : []);
   }
 }
 
@@ -61,61 +64,65 @@ export async function storeLateScores(
       where round_id = ${round.id} and due_at = ${round.due_at} and model_id = ${score.modelId} and current`.execute(
       tx,
     );
-  await storeBatch(tx, { round, leaf, waiting: [...WAITING, "FAILED"] }, scores, sql`select ${round.id}::text as id`);
+  await storeBatch(tx, [{ round, scores, leaf }], [...WAITING, "FAILED"], whatever(round));
 }
 
-interface Batch {
-  round: RoundRow;
-  leaf: LeafOf;
-  /** predictions of these statuses become what their score makes of them */
-  waiting: readonly PredictionStatus[];
-}
+/** Predictions of these statuses become what their score makes of them. */
 const WAITING: readonly PredictionStatus[] = ["PENDING"];
 
 /** Errors about values (22), constraints (23) and sizes (54) come from a row; everything else would meet the next try as well. */
 const isOfTheData = (error: unknown): boolean =>
   /^(22|23|54)/.test(String((error as { code?: unknown } | null)?.code ?? ""));
 
-const takeRound = (round: RoundRow) => sql`
-  update rounds set status = 'SCORED', finished_at = now() where id = ${round.id} and status = 'RESOLVED' returning id`;
+const TAKEN = sql.raw("id, due_at, resolve_at, input_id");
+const takeRounds = (rounds: readonly ScoredRound[]) => sql`
+  update rounds set status = 'SCORED', finished_at = now()
+  where id = any(${rounds.map((r) => r.round.id)}::text[]) and status = 'RESOLVED' returning ${TAKEN}`;
+const whatever = (round: RoundRow) => sql`select ${TAKEN} from rounds where id = ${round.id}`;
 
-/** `taken` gives one row where the scores are to be stored, none where not. A failed score of the same scorer gives way to a new one. */
+/**
+ * `taken` gives the rounds whose scores are to be stored; their ids are returned. A failed score of the same scorer gives way to a new one.
+ * The times are named beside the join, so that only the partitions of their days are planned for.
+ */
 async function storeBatch(
   db: Queryable,
-  { round, leaf, waiting }: Batch,
-  scores: readonly NewScore[],
+  rounds: readonly ScoredRound[],
+  waiting: readonly PredictionStatus[],
   taken: RawBuilder<unknown>,
-): Promise<boolean> {
-  const refusals = JSON.stringify(
-    Object.fromEntries(scores.flatMap((s) => (s.deadLetter ? [[s.modelId, refusal(s.deadLetter)]] : []))),
+): Promise<ReadonlySet<string>> {
+  const scores = rounds.flatMap(({ round, scores, leaf }) =>
+    scores.map((score) => ({ round_id: round.id, ...scoreColumns(score, leaf) })),
   );
-  const { rows } = await sql<{ taken: boolean }>`
+  const dues = rounds.map((r) => r.round.due_at.getTime());
+  const { rows } = await sql<{ id: string }>`
     with taken as (${taken}), given as (
-      select s.* from taken, jsonb_to_recordset(${JSON.stringify(scores.map((s) => scoreColumns(s, leaf)))}::jsonb) as s(id text, prediction_id text, model_id text,
+      select s.*, due_at, resolve_at from jsonb_to_recordset(${JSON.stringify(scores)}::jsonb) as s(round_id text, id text, prediction_id text, model_id text,
         deployment_id text, scorer_hash text, result jsonb, value float8, predicted float8, actual float8, success boolean, failed_reason text,
-        letter text, attempts int, leaf_hash bytea)
+        letter text, attempts int, leaf_hash bytea) join taken on taken.id = s.round_id
     ), stored as (
       insert into scores (id, prediction_id, round_id, model_id, due_at, scorer_hash, deployment_id, result_jsonb, value, predicted, actual,
         success, failed_reason, resolved_at, leaf_hash)
-      select id, prediction_id, ${round.id}, model_id, ${round.due_at}::timestamptz, scorer_hash, deployment_id, result, value, predicted, actual,
-        success, failed_reason, ${round.resolve_at}::timestamptz, leaf_hash
+      select id, prediction_id, round_id, model_id, due_at, scorer_hash, deployment_id, result, value, predicted, actual,
+        success, failed_reason, resolve_at, leaf_hash
       from given
       on conflict (round_id, model_id, scorer_hash, due_at) do update set result_jsonb = excluded.result_jsonb, value = excluded.value,
         predicted = excluded.predicted, actual = excluded.actual, success = excluded.success, failed_reason = excluded.failed_reason,
         leaf_hash = excluded.leaf_hash, current = true, scored_at = now(), window_end = null
     ), settled as (
-      update predictions set status = case when ${refusals}::jsonb ? model_id then 'FAILED' else 'SCORED' end, reason = ${refusals}::jsonb->>model_id
-      where round_id = ${round.id} and due_at = ${round.due_at} and status in (${sql.join(waiting)})
-        and model_id = any(${scores.map((s) => s.modelId)}::text[]) and exists (select from taken)
+      update predictions p set status = case when letter is null then 'SCORED' else 'FAILED' end,
+        reason = 'the scorer refused it ' || attempts || ' times: ' || letter
+      from given g
+      where p.round_id = g.round_id and p.model_id = g.model_id and p.due_at = g.due_at and p.status in (${sql.join(waiting)})
+        and p.due_at between ${new Date(Math.min(...dues))} and ${new Date(Math.max(...dues))}
     ), letters as (
       insert into dead_letters (prediction_id, round_id, model_id, stage, error, attempts)
-      select prediction_id, ${round.id}, model_id, 'score', letter, attempts from given where letter is not null
+      select prediction_id, round_id, model_id, 'score', letter, attempts from given where letter is not null
       on conflict do nothing
     ), resolved as (
-      update inputs set status = 'RESOLVED' where id = ${inputId(round.id)} and exists (select from taken)
+      update inputs set status = 'RESOLVED' where id in (select input_id from taken)
     )
-    select exists (select from taken) as taken`.execute(db);
-  return rows[0]?.taken ?? false;
+    select id from taken`.execute(db);
+  return new Set(rows.map((row) => row.id));
 }
 
 /** A score as a row of jsonb_to_recordset. */
@@ -139,23 +146,19 @@ export const scoreColumns = ({ deadLetter, pair, ...score }: NewScore, leaf: Lea
 const byteaText = (bytes: Uint8Array | null): string | null =>
   bytes && `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex")}`;
 
-const refusal = ({ error, attempts }: { error: string; attempts: number }): string =>
-  `the scorer refused it ${attempts} times: ${error}`;
-
-async function storeOneByOne(db: Database, batch: Batch, scores: readonly NewScore[]): Promise<boolean> {
-  const { round } = batch;
-  const one = sql`select ${round.id}::text as id`;
+async function storeOneByOne(db: Database, { round, scores, leaf }: ScoredRound): Promise<boolean> {
   return db.transaction().execute(async (tx) => {
     if (!(await moveRound(tx, round.id, "RESOLVED", "SCORED"))) return false;
+    const store = (score: NewScore) => storeBatch(tx, [{ round, scores: [score], leaf }], WAITING, whatever(round));
     for (const score of scores) {
       await sql`savepoint one_prediction`.execute(tx);
       try {
-        await storeBatch(tx, batch, [score], one);
+        await store(score);
         await sql`release savepoint one_prediction`.execute(tx);
       } catch (error) {
         if (!isOfTheData(error)) throw error;
         await sql`rollback to savepoint one_prediction`.execute(tx);
-        await storeBatch(tx, batch, [refusedByDatabase(score, String(error))], one);
+        await store(refusedByDatabase(score, String(error)));
       }
     }
     return true;

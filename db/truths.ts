@@ -2,16 +2,24 @@ import { type Selectable, sql } from "kysely";
 import type { Queryable } from "./database.ts";
 import type { Truths } from "./schema.ts";
 
-/** Stores what reality answered and moves the round on, in one statement; where the round no longer waits, nothing is changed. */
-export async function resolveRound(
-  db: Queryable,
-  roundId: string,
-  truth: { result: unknown; evidence: unknown },
-): Promise<void> {
+export interface NewTruth {
+  roundId: string;
+  result: unknown;
+  evidence: unknown;
+}
+
+/** Stores what reality answered and moves the rounds on, in one statement; where a round no longer waits, nothing is changed. */
+export async function resolveRounds(db: Queryable, truths: readonly NewTruth[]): Promise<void> {
   await sql`
-    with moved as (update rounds set status = 'RESOLVED' where id = ${roundId} and status = 'WAITING' returning id)
+    with given as (
+      select g->>'roundId' as id, g->'result' as result, g->'evidence' as evidence
+      from jsonb_array_elements(${JSON.stringify(truths)}::jsonb) g
+    ), moved as (
+      update rounds set status = 'RESOLVED'
+      where id = any(${truths.map((t) => t.roundId)}::text[]) and status = 'WAITING' returning id
+    )
     insert into truths (round_id, result_jsonb, evidence_jsonb)
-    select id, ${JSON.stringify(truth.result)}::jsonb, ${JSON.stringify(truth.evidence)}::jsonb from moved
+    select id, result, evidence from moved join given using (id)
     on conflict do nothing`.execute(db);
 }
 

@@ -78,7 +78,7 @@ export async function startScoreRole(context: RoleContext): Promise<Role> {
       ...createRescoreRunActivities({ db, client: temporal.rounds, competition: config.CRUNCH_ID }),
     }),
     maxConcurrentWorkflowTaskExecutions: 40,
-    maxConcurrentActivityTaskExecutions: 20,
+    maxConcurrentActivityTaskExecutions: 40, // rounds that are scored together share their statements
     maxCachedWorkflows: 500,
     ...GRACE,
   });

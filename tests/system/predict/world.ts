@@ -4,7 +4,7 @@ import { ensurePartitions } from "../../../db/partitions.ts";
 import { storeCollected } from "../../../db/predictions.ts";
 import { insertRound, recordContract, roundById } from "../../../db/rounds.ts";
 import { storeScores } from "../../../db/scores.ts";
-import { resolveRound } from "../../../db/truths.ts";
+import { resolveRounds } from "../../../db/truths.ts";
 import { predictionId, roundId, scoreId } from "../../../domain/ids.ts";
 
 export const CONTRACT = "c0417ac7";
@@ -53,20 +53,16 @@ export async function play(
   });
   if (until === "WAITING") return id;
   await ensurePartitions(db, "scores", dueMs, dueMs);
-  await resolveRound(db, id, { result: { profit: 1 }, evidence: {} });
-  await storeScores(
-    db,
-    (await roundById(db, id))!,
-    entries.map(([modelId, deploymentId]) => ({
-      ...{
-        id: scoreId(predictionId(id, modelId), SCORER),
-        predictionId: predictionId(id, modelId),
-        modelId,
-        deploymentId,
-      },
-      ...{ scorerHash: SCORER, result: { value: 1 }, value: 1, pair: null, success: true, failedReason: null },
-    })),
-    () => null,
-  );
+  await resolveRounds(db, [{ roundId: id, result: { profit: 1 }, evidence: {} }]);
+  const scores = entries.map(([modelId, deploymentId]) => ({
+    ...{
+      id: scoreId(predictionId(id, modelId), SCORER),
+      predictionId: predictionId(id, modelId),
+      modelId,
+      deploymentId,
+    },
+    ...{ scorerHash: SCORER, result: { value: 1 }, value: 1, pair: null, success: true, failedReason: null },
+  }));
+  await storeScores(db, [{ round: (await roundById(db, id))!, scores, leaf: () => null }]);
   return id;
 }

@@ -14,7 +14,7 @@ import type { Database } from "../../../db/database.ts";
 import { storeFeedRecords } from "../../../db/feeds.ts";
 import { storeCollected } from "../../../db/predictions.ts";
 import { insertRound, recordContract } from "../../../db/rounds.ts";
-import { resolveRound } from "../../../db/truths.ts";
+import { resolveRounds } from "../../../db/truths.ts";
 import { predictionId, roundId } from "../../../domain/ids.ts";
 
 export const quiet = pino({ level: process.env.TEST_LOG ?? "silent" });
@@ -106,10 +106,8 @@ export function createSimulation(db: Database) {
     for (const { id, due_at } of waiting) {
       if ((late.get(id) ?? 0) > nowMs) continue;
       const profit = noise(due_at.getTime() / EVERY, 99);
-      await resolveRound(db, id, {
-        result: { profit, entry_price: 1, resolved_price: 1 + profit, direction_up: profit > 0 },
-        evidence: {},
-      });
+      const result = { profit, entry_price: 1, resolved_price: 1 + profit, direction_up: profit > 0 };
+      await resolveRounds(db, [{ roundId: id, result, evidence: {} }]);
       await scores.scoreRound(id);
     }
   }

@@ -1,19 +1,54 @@
 import { sql } from "kysely";
 import { describe, expect, test } from "vitest";
+import { record } from "./story.ts";
 import { MINUTE_MS, scoringWorld, T0, testCompetition } from "./world.ts";
 
 const NUL = "\u0000";
 const plan = { models: ["a", "b", "c"], from: 0, count: 1, everyMs: 10_000 };
 
+/** A value of 2 gives what no database takes. */
+const withNul = () =>
+  testCompetition({
+    score: (prediction) => {
+      const { value } = prediction as { value: number };
+      return value === 2 ? { value, note: `half a text${NUL}` } : { value };
+    },
+  });
+
+describe("rounds that come due together", () => {
+  const several = { ...plan, count: 30, everyMs: 1_000, scopes: ["X-20", "Y-20"] };
+  const answers = (m: string, i: number) =>
+    m === "c" && i % 5 === 0 ? ("TIMEOUT" as const) : { value: m === "b" && i % 7 === 3 ? 2 : i + 3 };
+
+  test("are stored as those that come one by one, a refused one among them", async () => {
+    const told: string[] = [];
+    for (const together of [false, true]) {
+      await using world = await scoringWorld(withNul());
+      const ids = await world.collect({ ...several, answers });
+      const each = async (act: (id: string) => Promise<string>): Promise<string[]> => {
+        if (together) return Promise.all([...ids, ids[0]!].map(act)); // a second attempt while the first is under way
+        const statuses: string[] = [];
+        for (const id of ids) statuses.push(await act(id));
+        return statuses;
+      };
+      expect(new Set(await each(world.resolveTruth))).toEqual(new Set(["RESOLVED"]));
+      expect(new Set(await each(world.scoreRound))).toEqual(new Set(["SCORED"]));
+      await world.build(T0, T0 + MINUTE_MS);
+      const letters = await world.db
+        .selectFrom("dead_letters")
+        .select("prediction_id")
+        .orderBy("prediction_id")
+        .execute();
+      expect(letters).toHaveLength(8);
+      told.push(JSON.stringify(letters) + (await record(world.db)));
+    }
+    expect(told[1]).toBe(told[0]);
+  });
+});
+
 describe("storing the scores of a round", () => {
   test("what the database refuses is one model's dead letter; the others of the batch stand", async () => {
-    const competition = testCompetition({
-      score: (prediction) => {
-        const { value } = prediction as { value: number };
-        return value === 2 ? { value, note: `half a text${NUL}` } : { value };
-      },
-    });
-    await using world = await scoringWorld(competition);
+    await using world = await scoringWorld(withNul());
     const [id] = await world.collect({ ...plan, answers: (m) => ({ value: "abc".indexOf(m) + 1 }) });
     await world.resolveTruth(id!);
     expect(await world.scoreRound(id!)).toBe("SCORED");
