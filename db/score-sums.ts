@@ -11,13 +11,17 @@ const hourOf = (at: Date): Date => new Date(Math.ceil(at.getTime() / 3_600_000) 
 
 /**
  * Adds up what a window holds, by model, deployment and scope. In decimals, by the shortest text of each double: such sums are exact, so they are
- * the same whatever the order and the portions in which scores came.
+ * the same whatever the order and the portions in which scores came. Round by round: a join would read every day's partition.
  */
 const heldSums = ({ start, end }: Window) => sql`
   select 'window' as grain, ${end}::timestamptz as at, s.model_id, s.deployment_id, r.scope_key, coalesce(sum(s.value::text::numeric), 0) as sum,
     count(s.value) as counted, count(*) filter (where s.success) as answered, count(*) as asked, ${start}::timestamptz as first_at
-  from rounds r join scores s on s.round_id = r.id and s.due_at = r.due_at
-  where r.resolve_at >= ${start} and r.resolve_at < ${end} and s.current and s.window_end = ${end}`;
+  from rounds r cross join lateral (
+    select model_id, deployment_id, value, success from scores s
+    where s.round_id = r.id and s.due_at = r.due_at and s.current and s.window_end = ${end}
+    offset 0
+  ) s
+  where r.resolve_at >= ${start} and r.resolve_at < ${end}`;
 
 /** Writes the sums of a window that has just counted its scores, and adds them to its hour. */
 export async function insertScoreSums(tx: Queryable, window: Window): Promise<void> {
