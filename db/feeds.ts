@@ -35,15 +35,23 @@ async function storeOnce(db: Database, records: readonly FeedRecord[]): Promise<
     await ensurePartitions(db, "feed_records", day * DAY_MS, day * DAY_MS);
   return db.transaction().execute(async (tx) => {
     const fresh: FeedRecord[] = [];
-    for (let at = 0; at < records.length; at += PAGE)
-      fresh.push(...(await insertPage(tx, records.slice(at, at + PAGE))));
-    for (const dimension of dimensionsOf(records)) {
+    const ordered = inLockOrder(records);
+    for (let at = 0; at < ordered.length; at += PAGE)
+      fresh.push(...(await insertPage(tx, ordered.slice(at, at + PAGE))));
+    for (const dimension of dimensionsOf(ordered).sort((a, b) => byText(a.subject, b.subject))) {
       const own = (r: FeedRecord): boolean => sameDimension(r, dimension);
-      await moveWatermark(tx, dimension, records.filter(own), fresh.filter(own));
+      await moveWatermark(tx, dimension, ordered.filter(own), fresh.filter(own));
     }
-    return fresh;
+    const isFresh = new Set(fresh);
+    return records.filter((r) => isFresh.has(r));
   });
 }
+
+/** One order for everybody: live records and those that fill a hole may be the same, and two transactions would wait for each other. */
+const inLockOrder = (records: readonly FeedRecord[]): FeedRecord[] =>
+  records.toSorted((a, b) => a.tsEvent - b.tsEvent || byText(streamKey(a), streamKey(b)));
+const streamKey = (r: FeedRecord): string => `${r.subject}/${r.kind}/${r.granularity}/${r.source}/${r.eventId}`;
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Inserts one page in the caller's transaction; gives back the records that were new. */
 export async function insertPage(tx: Queryable, page: readonly FeedRecord[]): Promise<FeedRecord[]> {

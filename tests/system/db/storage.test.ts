@@ -93,6 +93,19 @@ describe("feed records", () => {
     expect(await storeFeedRecords(db, [record(T0, "a"), record(T0, "b"), record(T0, "a")])).toHaveLength(2);
   });
 
+  test("two who store the same records in opposite order do not wait for each other for ever", async () => {
+    const db = await fresh("migrated");
+    const batch = (k: number) =>
+      Array.from({ length: 1_500 }, (_, i) => ({
+        ...record(T0 + (k * 1_000 + i) * 1_000),
+        subject: i % 2 ? "X" : "Y",
+      }));
+    for (let k = 0; k < 5; k++) {
+      const both = await Promise.all([batch(k), batch(k).toReversed()].map((records) => storeFeedRecords(db, records)));
+      expect(both[0]!.length + both[1]!.length).toBe(k === 0 ? 1_500 : 1_000);
+    }
+  });
+
   test("records and watermark are one transaction: a batch that is refused leaves neither", async () => {
     const db = await fresh("migrated");
     const broken = { ...record(T0 + 1_000), values: { close: "\u0000" as unknown as number } };
