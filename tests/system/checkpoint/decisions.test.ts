@@ -12,6 +12,7 @@ import type { Decision } from "../../../domain/checkpoint.ts";
 import type { Approver, DecisionResult } from "../../../domain/decision.ts";
 import { SIGNAL, UPDATE } from "../../../domain/ids.ts";
 import { toHex } from "../../../proofs/hash.ts";
+import { claimsPort } from "./claims.ts";
 import { perTest } from "./per-test.ts";
 import * as w from "./world.ts";
 
@@ -205,6 +206,20 @@ describe("what the chain shows", () => {
     await expect(confirm(own.id)).rejects.toEqual(refusedWith("NotOpen", "not SUBMITTED"));
     refusing = false;
     expect((await until("PAID")).tx_hash).toBe(own.id);
+  });
+
+  test("PAID is confirmed when the last recipient has claimed, not before, and nobody waits for the next look of an hour's pace", async () => {
+    let claimed = false;
+    const port = claimsPort(await w.portOf(chain), db, (recipients) => (claimed ? recipients : recipients - 1));
+    stops.push((await w.startWorkers({ ...temporal, db, chain: port })).stop);
+    await w.runsOf(temporal, db, competition).ensureCheckpoints();
+    await w.until(db, w.PERIOD, (row) => row.phase === "CLAIMABLE" && row.cause !== null);
+    const confirm = () => update("confirm", { to: "PAID", actor: "dashboard" });
+    await expect(update("confirm", { to: "CLAIMABLE" })).rejects.toEqual(refusedWith("NotOpen", "CLAIMABLE"));
+    await expect(w.whileBehind(confirm)).rejects.toEqual(refusedWith("NoEvidence", "PAID"));
+    claimed = true;
+    expect(await confirm()).toMatchObject({ action: "confirm", actor: "dashboard", status: "PAID" });
+    expect(await until("PAID")).toMatchObject({ status: "PAID", cause: null });
   });
 });
 

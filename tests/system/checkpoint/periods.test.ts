@@ -6,6 +6,7 @@ import { createSolanaChain } from "../../../chain/solana/solana-chain.ts";
 import type { Database } from "../../../db/database.ts";
 import { checkpointWorkflowId, taskQueue } from "../../../domain/ids.ts";
 import type { PeriodClock } from "../../../domain/period.ts";
+import { Random } from "../../../domain/random.ts";
 import { endAll, run } from "./processes.ts";
 import { NODE } from "./workers.ts";
 import * as w from "./world.ts";
@@ -122,6 +123,28 @@ test("three weeks of downtime are three checkpoints, in order; changes of the in
   const short: PeriodClock = { anchorMs: day(0) + DAY / 2, intervalMs: DAY };
   await sealedUntil(day(32) + DAY / 2, short, day(33));
   expect((await spans()).at(-5)).toEqual([28, 28.5]);
+  await expectTiled();
+}, 240_000);
+
+test("clocks that are five minutes fast or slow: periods of ten minutes tile, each is sealed once, and none before its windows are committed (R8, W)", async () => {
+  const MINUTE = 60_000;
+  const clock: PeriodClock = { anchorMs: MONDAY, intervalMs: 10 * MINUTE };
+  for (let m = 0; m < 40; m++)
+    await w.seedPeriod(db, { startMs: MONDAY + m * MINUTE, endMs: MONDAY + (m + 1) * MINUTE }, 2, "OPEN");
+  await work();
+  const random = new Random("clocks");
+  for (let minute = 1; minute <= 46; minute += 3) {
+    const truly = MONDAY + minute * MINUTE;
+    await db
+      .updateTable("scoring_windows")
+      .set({ status: "COMMITTED" })
+      .where("end_at", "<=", new Date(truly))
+      .execute();
+    await Promise.all([-5, 0, 5].map((off) => ensure(clock, truly + off * MINUTE + random.below(MINUTE))));
+    for (const row of await sealed()) expect(row.period_end.getTime()).toBeLessThanOrEqual(truly);
+  }
+  await sealedUntil(MONDAY + 40 * MINUTE, clock, MONDAY + 45 * MINUTE);
+  expect((await sealed()).map((row) => (row.period_end.getTime() - MONDAY) / MINUTE)).toEqual([10, 20, 30, 40]);
   await expectTiled();
 }, 240_000);
 

@@ -5,11 +5,12 @@ import { MockActivityEnvironment } from "@temporalio/testing";
 import { bundleWorkflowCode, DefaultLogger } from "@temporalio/worker";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createSubmissionActivities } from "../../../activities/submission.ts";
-import { ChainError, type ChainPort, type FrozenPlan, type Verdict } from "../../../chain/port.ts";
+import { ChainError, type ChainPort } from "../../../chain/port.ts";
 import { type CheckpointRow, transitionsOf } from "../../../db/checkpoints.ts";
 import { planOf } from "../../../db/submissions.ts";
 import { pollMs } from "../../../domain/polling.ts";
 import { decisionUpdates } from "../../../workflows/decisions.ts";
+import { claimsPort } from "./claims.ts";
 import { runsOfWorkflow, summaries } from "./histories.ts";
 import { TIMES_FASTER } from "./timer-scale.ts";
 import * as w from "./world.ts";
@@ -178,40 +179,22 @@ describe("a submission that cannot go on", () => {
   });
 });
 
-/** A protocol program, as one may be some day: recipients claim by themselves, the last one after so many simulated days. */
-async function claimedAfter(days: number): Promise<{ port: ChainPort; looks(): number }> {
-  const port = await w.portOf(chain);
-  let [looks, waitedMs] = [0, 0];
-  const claims = (plan: FrozenPlan): Verdict => {
-    if (plan.payload.kind !== "claims") throw new TypeError("no claims");
-    const of = plan.payload.claims.length;
-    const claimed = waitedMs >= days * DAY_MS ? of : 0;
-    waitedMs += pollMs(looks++);
-    return claimed === of
-      ? { kind: "final", slot: String(looks), signature: null }
-      : { kind: "claims", slot: String(looks), claimed, of };
-  };
-  return {
-    looks: () => looks,
-    port: {
-      ...port,
-      freezePayouts: async ({ checkpoint, transfers }) => {
-        const { genesis, base, key } = (await planOf(database.db, checkpoint, 0))!;
-        const payload = { kind: "claims" as const, account: key.address, claims: [...transfers] };
-        return [{ part: 1, genesis, base, key, payload, hash: "0".repeat(64) }];
-      },
-      shortfall: async () => null,
-      observe: (plan, last, since) =>
-        plan.payload.kind === "claims" ? Promise.resolve(claims(plan)) : port.observe(plan, last, since),
-    },
-  };
+/** Everybody has claimed after so many simulated days. */
+async function claimedAfter(days: number) {
+  let waitedMs = 0;
+  return claimsPort(await w.portOf(chain), database.db, (recipients, look) => {
+    const claimed = waitedMs >= days * DAY_MS ? recipients : 0;
+    waitedMs += pollMs(look);
+    return claimed;
+  });
 }
 
 test(
   `claims that take ${DAYS} days: CLAIMABLE until the chain shows the last one, looked for every hour, no run of more than ${MAX_EVENTS} events`,
   async () => {
     const { db } = database;
-    const { port, looks } = await claimedAfter(DAYS);
+    const port = await claimedAfter(DAYS);
+    const { looks } = port;
     await begin(port);
     const waiting = await w.until(db, w.PERIOD, (row) => row.cause !== null && looks() > 20);
     expect(waiting).toMatchObject({ phase: "CLAIMABLE", cause: expect.stringMatching(/paid to 0 of \d+ so far/) });
