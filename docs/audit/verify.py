@@ -160,6 +160,27 @@ def tier_weights(tiers, ranks):
     return [shared(r) + spare * common // len(ranks) for r in ranks]
 
 
+def contribution_weights(rule, ranks, summaries):
+    """Rank, contribution and diversity, each scaled from 0 for the least to 1 for the greatest; whole numbers, 1 is 10^18."""
+    one = 10**18
+    metric = lambda s, name, sign: sign * math.floor(s[name] * 1e12) if name in s and math.isfinite(s[name] * 1e12) else None
+
+    def scaled(values):
+        known = [v for v in values if v is not None] or [0]
+        least, most = min(known), max(known)
+        return [0 if v is None else one // len(values) if most == least else (v - least) * one // (most - least) for v in values]
+
+    parts = {
+        "rank": scaled([one // r for r in ranks]),
+        "contribution": scaled([metric(s, "contribution", 1) for s in summaries]),
+        "diversity": scaled([metric(s, "model_correlation", -1) for s in summaries]),
+    }
+    units = {name: math.floor(rule["weights"][name] * 1e9 + 0.5) for name in parts}
+    sums = [sum(units[name] * parts[name][i] for name in parts) for i in range(len(ranks))]
+    least = sum(sums) * math.floor(rule["minPercent"] * 1e9 + 0.5) // (100 * 10**9)
+    return [max(s, least) for s in sums] if any(sums) else [1 for _ in sums]
+
+
 def check_ranking(models, checkpoint, record):
     ranking, terms, emission = checkpoint["ranking"], checkpoint["terms"], checkpoint["emission"]
     names = {row["model_id"]: (row["model_name"], row["cruncher_id"], row["cruncher_name"]) for row in ranking}
@@ -174,8 +195,8 @@ def check_ranking(models, checkpoint, record):
         given = {w["model_id"]: int(w["weight"]) for w in rule["weights"]}
         shares = apportion([given.get(m, 0) for m, _ in heard])
     else:
-        print("–", rule["strategy"], "is not written out here: shares of the ranking are taken as given")
-        shares = [row["reward_frac64"] for row in ranking]
+        need(rule["strategy"] == "contribution_weighted", "checkpoint.json: emission rule")
+        shares = apportion(contribution_weights(rule, ranks, [means[m] for m, _ in heard]))
     keys = "model_id model_name cruncher_id cruncher_name rank value prediction_count snapshot_count result_summary reward_frac64".split()
     rows = [
         dict(zip(keys, (m, *names.get(m, ("", "", "")), rank, value, models[m]["fields"][terms["field"]][1], models[m]["snapshots"], means[m], share)))
