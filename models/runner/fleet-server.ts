@@ -49,6 +49,7 @@ export async function createFleetServer(options: {
     "grpc.max_receive_message_length": MAX_REQUEST_BYTES,
     "grpc.max_send_message_length": -1,
     "grpc.max_concurrent_streams": 256,
+    "grpc.enable_channelz": 0,
   });
   server.addService(service(FLEET), {
     CallMany: callManyOf(options.hostOf, memory),

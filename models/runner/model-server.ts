@@ -59,6 +59,7 @@ export async function createModelServer(options: Place & ModelServerOptions): Pr
     "grpc.max_receive_message_length": maxMessage.receive,
     "grpc.max_send_message_length": maxMessage.send,
     "grpc.max_concurrent_streams": 16,
+    "grpc.enable_channelz": 0,
     ...(security ? { interceptors: [...security.interceptors] } : {}),
   });
   let draining = false;
