@@ -7,6 +7,8 @@ export interface Gathering<Q> {
   most: number;
   /** what a question adds to its batch; absent: 1 */
   weight?: (question: Q) => number;
+  /** errors that one question may be to blame for: each of the batch is then asked alone. Any other is the error of all */
+  isOfOne?: (error: unknown) => boolean;
 }
 
 interface Waiting<Q, A> {
@@ -17,10 +19,10 @@ interface Waiting<Q, A> {
 
 /**
  * Questions that come while all lanes are busy are asked together in the next batch; a single one does not wait. `ask` answers in the
- * questions' order. Where it throws, each question of the batch is asked alone: what is wrong with one is no error of the others.
+ * questions' order. What is wrong with one is no error of the others, where `isOfOne` knows it.
  */
 export function gathered<Q, A>(
-  { lanes = 1, most, weight = () => 1 }: Gathering<Q>,
+  { lanes = 1, most, weight = () => 1, isOfOne = () => false }: Gathering<Q>,
   ask: (questions: readonly Q[]) => Promise<readonly A[]>,
 ): (question: Q) => Promise<A> {
   const queue: Waiting<Q, A>[] = [];
@@ -46,8 +48,8 @@ export function gathered<Q, A>(
         w.answer(answers[i]!);
       });
     } catch (error) {
-      if (batch.length === 1) return batch[0]!.fail(error);
-      for (const w of batch) await askAll([w]);
+      if (batch.length > 1 && isOfOne(error)) for (const w of batch) await askAll([w]);
+      else for (const w of batch) w.fail(error);
     }
   }
 

@@ -7,7 +7,7 @@ import type { Database } from "../db/database.ts";
 import { type ScorableRow, scorablePredictionsOf, settlePending } from "../db/predictions.ts";
 import { moveRound, type RoundRow, roundById, roundsById } from "../db/rounds.ts";
 import { factsOfRounds } from "../db/score-facts.ts";
-import { type ScoredRound, storeScores } from "../db/scores.ts";
+import { isOfTheData, type ScoredRound, storeScores } from "../db/scores.ts";
 import { type NewTruth, resolveRounds } from "../db/truths.ts";
 import type { RoundInput } from "../domain/round.ts";
 import type { RoundFacts } from "../proofs/from-rows.ts";
@@ -66,7 +66,7 @@ export function createScoreActivities({
     if (!round) throw ApplicationFailure.nonRetryable(`no row for ${roundId}`, "UnknownRound");
     return round;
   };
-  const storeTruth = gathered<NewTruth, void>({ most: MOST_ROUNDS }, async (truths) => {
+  const storeTruth = gathered<NewTruth, void>({ most: MOST_ROUNDS, isOfOne: isOfTheData }, async (truths) => {
     await resolveRounds(db, truths);
     return truths.map(() => undefined);
   });
@@ -74,7 +74,7 @@ export function createScoreActivities({
     scorableOf(db, rounds),
   );
   const store = gathered<ScoredRound, boolean>(
-    { lanes: LANES, most: MOST_SCORES, weight: ({ scores }) => scores.length },
+    { lanes: LANES, most: MOST_SCORES, weight: ({ scores }) => scores.length, isOfOne: isOfTheData },
     async (rounds) => {
       const stored = await storeScores(db, rounds);
       return rounds.map(({ round }) => stored.has(round.id));

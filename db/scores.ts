@@ -71,7 +71,7 @@ export async function storeLateScores(
 const WAITING: readonly PredictionStatus[] = ["PENDING"];
 
 /** Errors about values (22), constraints (23) and sizes (54) come from a row; everything else would meet the next try as well. */
-const isOfTheData = (error: unknown): boolean =>
+export const isOfTheData = (error: unknown): boolean =>
   /^(22|23|54)/.test(String((error as { code?: unknown } | null)?.code ?? ""));
 
 const TAKEN = sql.raw("id, due_at, resolve_at, input_id");
