@@ -118,12 +118,16 @@ function systemInfoProblem(session: ClientHttp2Session, withinMs: number): Promi
   });
 }
 
-/** Waits until the server answers; throws with the last reason. */
-export async function waitForTemporal(address: string, withinMs = READY_WITHIN_MS): Promise<void> {
+/** Waits until the server answers; throws with the last reason, at once when `signal` says that its process has ended. */
+export async function waitForTemporal(
+  address: string,
+  { withinMs = READY_WITHIN_MS, signal }: { withinMs?: number; signal?: AbortSignal } = {},
+): Promise<void> {
   const deadline = Date.now() + withinMs;
   for (;;) {
     const problem = await temporalProblem(address);
     if (problem === undefined) return;
+    if (signal?.aborted) throw new Error(`Temporal at ${address} ended while it started`);
     if (Date.now() > deadline)
       throw new Error(`Temporal at ${address} did not come up within ${withinMs / 1000} s: ${problem}`);
     await sleep(POLL_MS);

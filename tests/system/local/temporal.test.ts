@@ -1,9 +1,13 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Connection } from "@temporalio/client";
 import { msToTs } from "@temporalio/common/lib/time.js";
 import { expect, inject, onTestFinished, test } from "vitest";
 import { environment } from "../../../config.ts";
 import { freePort } from "../../../local/ports.ts";
 import { checkChosenTemporal, temporalProblem } from "../../../local/temporal.ts";
+import { findTemporal } from "../../../local/temporal-binary.ts";
 import { ensureNamespaces, prepareTemporal, retentionDays, SEARCH_ATTRIBUTES } from "../../../local/temporal-setup.ts";
 import { startTestTemporal } from "../../../local/test-temporal.ts";
 
@@ -35,6 +39,27 @@ test("a `temporal server start-dev` without any flag is brought to the same stat
   expect(await retentionDays(connection, "almanac")).toBeUndefined();
   await Promise.all([1, 2, 3].map(() => prepareTemporal(connection, "almanac", "almanac-checkpoints")));
   await expectPrepared(connection);
+});
+
+test("a test server that ends while it starts is started again at once; one that always does says its last words", async () => {
+  const real = await findTemporal(environment(), () => undefined);
+  const folder = mkdtempSync(join(tmpdir(), "almanac-stumbling-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const stumble = (often: string) =>
+    writeFileSync(
+      join(folder, "temporal"),
+      `#!/bin/sh\necho x >> ${folder}/starts\n[ $(wc -l < ${folder}/starts) ${often} ] && { echo "port in use" >&2; exit 1; }\nexec ${real} "$@"\n`,
+      { mode: 0o755 },
+    );
+  const env = { ...environment(), PATH: `${folder}:${process.env.PATH}` };
+  stumble("-le 1");
+  const told: string[] = [];
+  const server = await startTestTemporal({ env, plain: true, say: (line) => told.push(line) });
+  onTestFinished(server.stop);
+  expect(await temporalProblem(server.address)).toBeUndefined();
+  expect(told).toEqual([expect.stringMatching(/ended while it started\nport in use\n; starting it again$/)]);
+  stumble("-ge 0");
+  await expect(startTestTemporal({ env, plain: true })).rejects.toThrow("port in use");
 });
 
 test("a retention that somebody shortened is set again, a longer one stays", async () => {
