@@ -170,6 +170,7 @@ async function generate(db: Database): Promise<void> {
     from rounds r, generate_series(1, ${models}::int) m`.execute(db);
   if (older > 0) await generateOlder(db);
   await sql`vacuum analyze`.execute(db);
+  await sql`checkpoint`.execute(db); // what generating left to write is not what is measured
 }
 
 function roundRows(from: number, count: number, status: string) {
