@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ChainError, type ChainPort } from "../../../chain/port.ts";
 import { checkpointById, transitionsOf } from "../../../db/checkpoints.ts";
 import type { Database } from "../../../db/database.ts";
@@ -7,6 +7,7 @@ import { planOf } from "../../../db/submissions.ts";
 import { checkpointId } from "../../../domain/ids.ts";
 import type { Period } from "../../../domain/period.ts";
 import { type ApiProcess, startApi } from "./api-process.ts";
+import { perTest } from "./per-test.ts";
 import * as w from "./world.ts";
 
 const CALLERS = 10;
@@ -15,33 +16,22 @@ const CHECKPOINTS = process.env.CROWDS === "full" ? 20 : 5;
 /** How many checkpoints are decided about at once: the crowd is at each of them. */
 const AT_ONCE = 4;
 
+const one = perTest();
+const { stops } = one;
 let temporal: w.Temporal;
-let database: Awaited<ReturnType<typeof w.testDatabase>>;
 let db: Database;
-let chain: Awaited<ReturnType<typeof w.fundedChain>>;
+let chain: typeof one.chain;
 let port: ChainPort;
 let competition: string;
 let api: ApiProcess;
-const stops: (() => Promise<void>)[] = [];
-const startServer = async () => startApi({ ...temporal, url: database.url, competition });
+const startServer = async () => startApi({ ...temporal, url: one.database.url, competition });
 
-beforeAll(async () => {
-  temporal = await w.testTemporal();
-});
-afterAll(() => temporal.close());
 beforeEach(async () => {
-  competition = w.newCompetition();
-  [database, chain] = [await w.testDatabase(), await w.fundedChain()];
-  db = database.db;
+  ({ temporal, db, chain, competition } = one);
   port = await w.portOf(chain);
   api = await startServer();
 });
-afterEach(async () => {
-  await api.kill();
-  for (const stop of stops.splice(0)) await stop();
-  await chain.close();
-  await database.close();
-});
+afterEach(() => api.kill());
 
 const periodOf = (n: number): Period => ({
   startMs: w.PERIOD.startMs + n * w.INTERVAL_MS,
