@@ -75,7 +75,7 @@ export function createMarket(options: MarketOptions): Market {
     windows.set(subject, window);
     return window;
   };
-  const newest = async (subject: string, range: { beforeMs: number; sinceMs?: number; limit: number }) =>
+  const newest = async (subject: string, range: { beforeMs: number; limit: number }) =>
     (await newestRecords(db, dimension(subject), { ...range, storedBy })).map(toMarket);
   const stream = { source, kind, granularity };
   const delivered = gathered<Since, Delivered>({ most: MOST_ASKED }, (asked) => deliveredOf(db, stream, asked));
