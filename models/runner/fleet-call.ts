@@ -1,6 +1,7 @@
 import { CODE } from "../protocol/answer-code.ts";
 import type { CallManyRequest, FleetAnswer } from "../protocol/fleet-messages.ts";
-import { type Answer, type Batch, createBatch, type HostCall } from "./frames.ts";
+import { type Batch, createBatch } from "./batch.ts";
+import type { Answer, HostCall } from "./frames.ts";
 import type { AnswerSink, ModelHost } from "./model-host.ts";
 import type { RoundMemory } from "./round-memory.ts";
 

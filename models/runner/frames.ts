@@ -1,11 +1,9 @@
 import { CODE } from "../protocol/answer-code.ts";
 import type { WireArgument, WireKwArgument } from "../protocol/messages.ts";
 import { VARIANT_TYPES, type Variant } from "../protocol/variant.ts";
-import { marshalJson } from "./marshal.ts";
 
 /** Kinds of frames between the runner and a host (u32 length of the rest, u8 kind, u32 batch id, body; little-endian). */
 export const KIND = { BATCH: 1, ANSWER: 2, HELLO: 3, SETUP: 4, REST: 7 } as const;
-const HEAD_BYTES = 9;
 const MAX_U32 = 0xffff_ffff;
 export const MAX_FRAME_BYTES = (4 << 20) + 4096;
 
@@ -20,10 +18,7 @@ const HOST_CODES: ReadonlySet<number> = new Set([
   CODE.SETUP_FAILED,
   CODE.INVALID_ARGUMENT,
 ]);
-const MARSHAL = 7;
 const NOTHING: Variant = { type: VARIANT_TYPES.NONE, value: Buffer.alloc(0) };
-/** Below this, Python reads the JSON text as fast. */
-const WORTH_MARSHAL_BYTES = 2048;
 
 export interface HostCall {
   /** a host that was given this key last is spared the call */
@@ -53,7 +48,7 @@ export const hostCall = (
   ...(key ? { key } : {}),
 });
 
-/** A type that no caller may send: above the public ones are the runner's own, whose bytes a host trusts. */
+/** A type that is none of the public ones. */
 export const foreignType = ({ args, kwargs }: HostCall): number | undefined =>
   [...args, ...kwargs.map(({ data }) => data)].find(({ type }) => type < 0 || type > VARIANT_TYPES.JSON)?.type;
 
@@ -64,7 +59,22 @@ export function unframeable(call: HostCall): string | undefined {
   return long === undefined ? undefined : `a name longer than 255 bytes: ${long.slice(0, 40)}…`;
 }
 
-/** One frame with the calls in order; the same buffer may go to any number of hosts. `timeoutMs` is when the runner gives it up. */
+/** Begins a frame: all but its length, which `endFrame` writes. */
+export const HEAD_BYTES = 9;
+export function beginFrame(frame: Buffer, kind: number, id: number): void {
+  frame[4] = kind;
+  frame.writeUInt32LE(id, 5);
+}
+export function endFrame(frame: Buffer): Buffer {
+  frame.writeUInt32LE(frame.length - 4, 0);
+  return frame;
+}
+export const u32 = (value: number): number => Math.min(Math.ceil(value), MAX_U32);
+
+/**
+ * One frame with the calls in order, for hosts that read JSON; the same buffer may go to any number of them. `timeoutMs` is when the
+ * runner gives it up.
+ */
 export function encodeFrame(kind: number, id: number, calls: readonly HostCall[], timeoutMs: number): Buffer {
   const parts: Uint8Array[] = [];
   const name = (text: string) => {
@@ -88,76 +98,10 @@ export function encodeFrame(kind: number, id: number, calls: readonly HostCall[]
     }
   }
   const head = Buffer.allocUnsafe(HEAD_BYTES + 5);
-  head[4] = kind;
-  head.writeUInt32LE(id, 5);
+  beginFrame(head, kind, id);
   head[9] = calls.length;
-  head.writeUInt32LE(Math.min(Math.ceil(timeoutMs), MAX_U32), 10);
-  const frame = Buffer.concat([head, ...parts]);
-  frame.writeUInt32LE(frame.length - 4, 0);
-  return frame;
-}
-
-/** The same calls for any number of hosts: their frames are made once. */
-export interface Batch {
-  /** answers name it; no two batches of a runner have the same */
-  readonly id: number;
-  readonly calls: readonly HostCall[];
-  /** indexes of all calls */
-  readonly all: readonly number[];
-  /** whether any call has a key, which a host may have been given before */
-  readonly hasKeys: boolean;
-  readonly timeoutMs: number;
-  /** the frame with these calls (by index) only; `marshal`: the host reads Python's marshal */
-  frame(kind: number, included: readonly number[], marshal: boolean): Buffer;
-}
-let lastBatch = 0;
-
-/** `hosts`: how many will get it; a transcoding for few does not pay. */
-export function createBatch(calls: readonly HostCall[], timeoutMs: number, hosts = 1): Batch {
-  lastBatch = (lastBatch + 1) >>> 0;
-  const id = lastBatch;
-  const all = calls.map((_call, index) => index);
-  const frames = new Map<string, Buffer>();
-  const last: { kind?: number; isMarshal?: boolean; frame?: Buffer } = {}; // of all calls: what nearly every host gets
-  let marshalled: readonly HostCall[] | undefined;
-
-  function make(kind: number, included: readonly number[], asMarshal: boolean): Buffer {
-    const name = `${kind}/${asMarshal}/${included}`;
-    const known = frames.get(name);
-    if (known) return known;
-    if (asMarshal) marshalled ??= calls.map(withMarshal);
-    const from = asMarshal && marshalled ? marshalled : calls;
-    const parts = included.flatMap((index) => from[index] ?? []);
-    const made = encodeFrame(kind, id, parts, timeoutMs);
-    frames.set(name, made);
-    return made;
-  }
-
-  return {
-    id,
-    calls,
-    all,
-    hasKeys: calls.some(({ key }) => key !== undefined),
-    timeoutMs,
-    frame(kind, included, marshal) {
-      const isMarshal = marshal && hosts >= 4;
-      if (included !== all) return make(kind, included, isMarshal);
-      if (!last.frame || last.kind !== kind || last.isMarshal !== isMarshal)
-        Object.assign(last, { kind, isMarshal, frame: make(kind, all, isMarshal) });
-      return last.frame as Buffer;
-    },
-  };
-}
-
-const withMarshal = (call: HostCall): HostCall => ({
-  ...call,
-  args: call.args.map(asMarshal),
-  kwargs: call.kwargs.map(({ keyword, data }) => ({ keyword, data: asMarshal(data) })),
-});
-function asMarshal(variant: Variant): Variant {
-  if (variant.type !== VARIANT_TYPES.JSON || variant.value.length < WORTH_MARSHAL_BYTES) return variant;
-  const value = marshalJson(variant.value);
-  return value ? { type: MARSHAL, value } : variant;
+  head.writeUInt32LE(u32(timeoutMs), 10);
+  return endFrame(Buffer.concat([head, ...parts]));
 }
 
 /** Answers of one frame from a host. Throws on anything that does not fit: the host is then not to be trusted. */

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { marshalJson } from "./marshal.ts";
+import { MarshalWriter } from "./marshal.ts";
 
 // Python itself judges: what marshal reads must be what json reads, types included.
 const JUDGE = `
@@ -11,6 +11,10 @@ for line in sys.stdin:
     a, b = json.loads(bytes.fromhex(text)), marshal.loads(bytes.fromhex(data))
     print(repr(a) == repr(b))
 `;
+const marshalJson = (json: Buffer): Buffer | undefined => {
+  const writer = new MarshalWriter();
+  return writer.json(json) ? writer.bytes() : undefined;
+};
 const agree = (texts: readonly string[]): string[] => {
   const lines = texts.map(
     (text) => `${Buffer.from(text).toString("hex")}\t${marshalJson(Buffer.from(text))?.toString("hex")}`,

@@ -1,7 +1,8 @@
 import type { Logger } from "pino";
 import { CODE } from "../protocol/answer-code.ts";
+import { type Batch, createBatch } from "./batch.ts";
 import type { Launch } from "./box.ts";
-import { type Answer, type Batch, createBatch, decodeAnswers, type HostCall, KIND } from "./frames.ts";
+import { type Answer, decodeAnswers, type HostCall, KIND } from "./frames.ts";
 import { type HostEvents, type HostProcess, startHostProcess } from "./host-process.ts";
 import { createModelLog, type ModelLog } from "./log-drain.ts";
 

@@ -1,12 +1,14 @@
 """Process of one participant's model. Standard library only, Python 3.10 or newer.
 
 Frames on descriptor 3, both ways: u32 length of the rest, u8 kind, u32 batch id, then the body (little-endian).
-A batch: u8 count of calls, u32 milliseconds until the runner gives it up, then the calls.
+A batch: u32 milliseconds until the runner gives it up, then in marshal a tuple of calls, each (name, arguments, keyword arguments,
+whether any of them is opaque): values are Python's already, an opaque one is (type, bytes). marshal is only ever read from the runner.
 Started as `host.py <code folder> <package folder> <site folders as JSON> [<options as JSON>]`, options: main_file, has_gpu,
 resource_directory. Nothing here trusts the model, and the runner on the other side trusts nothing that comes out of here.
 """
 import gc
 import json
+import marshal
 import os
 import struct
 import sys
@@ -21,7 +23,8 @@ sys.path.remove(HERE)
 
 CHANNEL = 3
 BATCH, ANSWER, HELLO, SETUP, REST = 1, 2, 3, 4, 7
-U32, HEAD, BATCH_HEAD, ANSWER_HEAD = struct.Struct("<I"), struct.Struct("<BI"), struct.Struct("<BI"), struct.Struct("<BIBI")
+U32, HEAD, BATCH_HEAD = struct.Struct("<I"), struct.Struct("<BI"), struct.Struct("<BII")
+FRAME_HEAD, ANSWER_HEAD = struct.Struct("<IBI"), struct.Struct("<BIBI")
 SLOW_NS = 1_000_000        # an answer that took longer is sent at once, so that a hang later in the batch cannot hide it
 FLUSH_BYTES = 1 << 20
 HOME = os.getpid()
@@ -32,18 +35,21 @@ def frames():
     buffer = bytearray(65536)
     view, have = memoryview(buffer), 0
     while True:
-        count = os.readv(CHANNEL, [view[have:]])
+        count = os.readv(CHANNEL, [view[have:] if have else view])
         if not count:
             os._exit(0)
         have += count
         start, need = 0, 4
         while have - start >= 4:
-            need = U32.unpack_from(view, start)[0] + 4
+            need = U32.unpack_from(buffer, start)[0] + 4
             if have - start < need:
                 break
             yield view[start + 4:start + need]
             start += need
             need = 4
+        if start == have:  # nearly always
+            have = 0
+            continue
         rest = bytes(view[start:have])
         have = len(rest)
         if need > len(buffer):
@@ -53,31 +59,10 @@ def frames():
 
 
 def send(kind, batch, body):
-    data = memoryview(U32.pack(len(body) + HEAD.size) + HEAD.pack(kind, batch) + body)
-    while data:
-        data = data[os.write(CHANNEL, data):]
-
-
-def read_call(body, at):
-    """(name, arguments, keyword arguments, where the next call begins); a value is its type and its bytes."""
-    end = at + 1 + body[at]
-    name = str(body[at + 1:end], "utf-8")
-    args, kwargs = [], []
-    at = end + 1
-    for _ in range(body[end]):
-        end = at + 5 + U32.unpack_from(body, at + 1)[0]
-        args.append((body[at], body[at + 5:end]))
-        at = end
-    count = body[at]
-    at += 1
-    for _ in range(count):
-        end = at + 1 + body[at]
-        keyword = str(body[at + 1:end], "utf-8")
-        at = end
-        end = at + 5 + U32.unpack_from(body, at + 1)[0]
-        kwargs.append((keyword, (body[at], body[at + 5:end])))
-        at = end
-    return name, args, kwargs, at
+    data = FRAME_HEAD.pack(len(body) + HEAD.size, kind, batch) + body
+    done = os.write(CHANNEL, data)
+    while done < len(data):
+        done += os.write(CHANNEL, memoryview(data)[done:])
 
 
 def answer_batch(batch, body, perform, alarm):
@@ -90,15 +75,12 @@ def answer_batch(batch, body, perform, alarm):
             send(ANSWER, batch, bytes((first, len(waiting))) + b"".join(waiting))
             first, waiting, size = first + len(waiting), [], 0
 
-    count, timeout_ms = BATCH_HEAD.unpack_from(body, HEAD.size)
-    at = HEAD.size + BATCH_HEAD.size
-    alarm.start(timeout_ms, flush)
-    for _ in range(count):
-        name, args, kwargs, at = read_call(body, at)
+    alarm.start(BATCH_HEAD.unpack_from(body)[2], flush)
+    for name, args, kwargs, opaque in marshal.loads(body[BATCH_HEAD.size:]):
         start = perf_counter_ns()
         try:
             alarm.inside = True
-            code, kind, value = perform(name, args, kwargs)
+            code, kind, value = perform(name, args, kwargs, opaque)
             alarm.inside = False
         except host_alarm.Interrupted:
             alarm.over = True

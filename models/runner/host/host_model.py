@@ -55,10 +55,12 @@ class Model:
         self.instance, self.base, self.methods, self.told = None, "", {}, set()
 
     def arguments(self, args, kwargs):
+        """Those of a call with opaque ones, which are tuples; no value that the runner has read is one."""
         decode = self.values.decode
-        return [decode(*value) for value in args], {key: decode(*value) for key, value in kwargs}
+        plain = [decode(*value) if type(value) is tuple else value for value in args]
+        return plain, {key: decode(*value) if type(value) is tuple else value for key, value in kwargs.items()}
 
-    def setup(self, name, args, kwargs):
+    def setup(self, name, args, kwargs, opaque):
         name = name.strip()
         if self.instance is not None:
             if (name == TRAIN_INFER) != (self.base == TRAIN_INFER):
@@ -67,8 +69,9 @@ class Model:
         if not name:
             return text(INVALID_ARGUMENT, "class_name cannot be empty")
         try:
-            positional, keywords = self.arguments(args, kwargs)
-            self.instance, self.base = self.make(name, positional, keywords), name
+            if opaque:
+                args, kwargs = self.arguments(args, kwargs)
+            self.instance, self.base = self.make(name, args, kwargs), name
         except SetupError as error:
             return text(error.code, error)
         except ImportError as error:
@@ -100,17 +103,18 @@ class Model:
             self.methods[name] = (found, keyword_names(found)) if callable(found) else None
         return self.methods[name]
 
-    def call(self, name, args, kwargs):
+    def call(self, name, args, kwargs, opaque):
         if self.instance is None:
             return text(NOT_SET_UP, "Setup has not been called yet")
         if name == "":
             return text(INVALID_ARGUMENT, "methodName cannot be empty")
         try:
-            method = self.method(name)
+            method = self.methods.get(name) or self.method(name)
             if method is None:
                 return text(NO_METHOD, f'Method "{name}" not found in class "{type(self.instance).__name__}"')
-            positional, keywords = self.arguments(args, kwargs)
-            result = method[0](*positional, **self.wanted(method[1], len(positional), keywords))
+            if opaque:
+                args, kwargs = self.arguments(args, kwargs)
+            result = method[0](*args, **self.wanted(method[1], len(args), kwargs))
             kind, data = self.values.encode(result)
             return OK, kind, data
         except self.values.NotFinite as error:

@@ -4,8 +4,9 @@
 import { pino } from "pino";
 import { z } from "zod";
 import { createContainerHosts } from "../../../models/runner/container-host.ts";
-import { encodeFrame, KIND } from "../../../models/runner/frames.ts";
+import { KIND } from "../../../models/runner/frames.ts";
 import { createModelLog } from "../../../models/runner/log-drain.ts";
+import { encodePythonFrame } from "../../../models/runner/python-frame.ts";
 
 const settings = z.object({
   ...{ engine: z.string(), image: z.string(), runner: z.string(), folder: z.string() },
@@ -14,7 +15,7 @@ const settings = z.object({
 const { folders, ...options } = settings.parse(JSON.parse(process.argv[2]!));
 const hosts = await createContainerHosts({ ...options, logger: pino({ level: "silent" }) });
 const log = createModelLog();
-const setup = encodeFrame(KIND.SETUP, 1, [{ name: "tracker.TrackerBase", args: [], kwargs: [] }], 600_000);
+const setup = encodePythonFrame(KIND.SETUP, 1, [{ name: "tracker.TrackerBase", args: [], kwargs: [] }], 600_000, true);
 const host = hosts.start(folders, log, {
   frame() {
     host.write(setup);
