@@ -1,7 +1,7 @@
 import { HEALTH, messageType } from "../protocol/messages.ts";
 import type { ModelSecurity } from "../secure/client-security.ts";
 import { CHANNEL } from "./channel.ts";
-import { plainChannel } from "./runner-channel.ts";
+import { plainChannel } from "./plain-channel.ts";
 
 const SERVING = 1;
 const PROBE_MS = 5_000;

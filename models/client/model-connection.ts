@@ -11,7 +11,8 @@ import type { ModelSecurity } from "../secure/client-security.ts";
 import { CHANNEL } from "./channel.ts";
 import { cleanDetail } from "./fleet.ts";
 import { deadlineExceeded, type Outcome, outcomeOf, outcomeOfError } from "./outcome.ts";
-import { CallAborted, plainChannel } from "./runner-channel.ts";
+import { plainChannel } from "./plain-channel.ts";
+import { CallAborted } from "./runner-channel.ts";
 
 const MAX_RECEIVE_BYTES = 4 << 20;
 const OPTIONS = {

@@ -1,4 +1,4 @@
-import { Client, type ClientUnaryCall, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import type { Client, ClientUnaryCall, Metadata, ServiceError } from "@grpc/grpc-js";
 
 /** A call that was given up by its caller; it may or may not have reached the model. */
 export class CallAborted extends Error {
@@ -68,17 +68,4 @@ export function sendUnary<T>(
     });
     signal?.addEventListener("abort", giveUp, { once: true });
   });
-}
-
-/** Without any proof: for runners on this machine or in a network of their own. */
-export function plainChannel(address: string, options: object): RunnerChannel {
-  const client = new Client(address, credentials.createInsecure(), options);
-  return {
-    ready: (timeoutMs) =>
-      new Promise((resolve, reject) =>
-        client.waitForReady(Date.now() + timeoutMs, (error) => (error ? reject(error) : resolve())),
-      ),
-    unary: (request) => sendUnary(client, request, new Metadata()),
-    close: () => client.close(),
-  };
 }

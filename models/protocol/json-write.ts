@@ -21,15 +21,14 @@ export const float = (value: number): Float => new Float(value);
 export const writeJson = (value: unknown): string => write(value, 0);
 
 function write(value: unknown, depth: number): string {
-  if (value === null || typeof value === "boolean") return String(value);
   if (typeof value === "number") return writeNumber(value);
   if (typeof value === "string") return writeText(value);
-  if (typeof value === "bigint") return String(value);
+  if (value === null || typeof value === "boolean" || typeof value === "bigint") return String(value);
   if (value instanceof Float) return floatText(value.value);
   if (depth >= MAX_DEPTH) throw new VariantError("TOO_DEEP", `nested deeper than ${MAX_DEPTH}`);
   if (Array.isArray(value)) return writeList(value, depth);
-  if (value instanceof Map) return writeEntries([...value], depth);
-  if (isPlain(value)) return writeEntries(Object.entries(value), depth);
+  if (value instanceof Map) return writeMap(value, depth);
+  if (isPlain(value)) return writeRecord(value, depth);
   throw new VariantError("BAD_TYPE", `${nameOf(value)} cannot be written as JSON`);
 }
 
@@ -45,20 +44,32 @@ function writeList(items: readonly unknown[], depth: number): string {
   }
 }
 
-function writeEntries(entries: readonly [unknown, unknown][], depth: number): string {
-  let inside: string | undefined;
+function writeRecord(record: Readonly<Record<string, unknown>>, depth: number): string {
+  let inside = "";
   try {
-    let text = "{";
-    for (const [key, item] of entries) {
-      inside = undefined;
-      if (typeof key !== "string") throw new VariantError("BAD_TYPE", `key ${String(key)} is not text`);
+    let text = "";
+    for (const key of Object.keys(record)) {
       inside = key;
-      text += `${text === "{" ? "" : ", "}${writeText(key)}: ${write(item, depth + 1)}`;
+      text += (text === "" ? "{" : ", ") + writeKey(key) + write(record[key], depth + 1);
     }
-    return `${text}}`;
+    return text === "" ? "{}" : `${text}}`;
   } catch (error) {
-    throw inside === undefined ? error : within(error, inside);
+    throw within(error, inside);
   }
+}
+
+function writeMap(map: ReadonlyMap<unknown, unknown>, depth: number): string {
+  for (const key of map.keys())
+    if (typeof key !== "string") throw new VariantError("BAD_TYPE", `key ${String(key)} is not text`);
+  let text = "";
+  for (const [key, item] of map as ReadonlyMap<string, unknown>) {
+    try {
+      text += (text === "" ? "{" : ", ") + writeKey(key) + write(item, depth + 1);
+    } catch (error) {
+      throw within(error, key);
+    }
+  }
+  return text === "" ? "{}" : `${text}}`;
 }
 
 // Whole numbers are ints up to 2^53; -0 and everything beyond can only have been a float.
@@ -73,7 +84,7 @@ function floatText(value: number): string {
   const size = Math.abs(value);
   if (size >= 1e-4 && size < 1e16) {
     const text = String(value);
-    return text.includes(".") ? text : `${text}.0`;
+    return Number.isInteger(value) ? `${text}.0` : text;
   }
   const [digits = "", power = "0"] = value.toExponential().split("e");
   const exponent = Number(power);
@@ -85,6 +96,19 @@ const writeText = (text: string): string =>
   PLAIN_ASCII.test(text)
     ? `"${text}"`
     : JSON.stringify(text).replace(/[\u0080-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+/** Records share their keys: those of the last ones are quoted already. */
+const quoted = new Map<string, string>();
+const MAX_QUOTED = 256;
+const MAX_QUOTED_LENGTH = 64;
+function writeKey(key: string): string {
+  const known = quoted.get(key);
+  if (known !== undefined) return known;
+  const text = `${writeText(key)}: `;
+  if (quoted.size === MAX_QUOTED) quoted.clear();
+  if (key.length <= MAX_QUOTED_LENGTH) quoted.set(key, text);
+  return text;
+}
 
 const isPlain = (value: unknown): value is Record<string, unknown> => {
   if (typeof value !== "object" || value === null) return false;
