@@ -2,7 +2,7 @@
  * One tick (100 candles) and one predict over N models: our pieces beside the public ones, in one run, block by block in turn.
  *   a  model-runner-client over crunch-model-runner     b  our client over crunch-model-runner
  *   c  model-runner-client over our runner              d  our client over our runner
- * `node bench/fanout.ts [--models 1,5,20,50] [--rounds 200] [--blocks 10] [--warm 300] [--variants abcd] [--fleet 500]
+ * `node bench/fanout.ts [--models 1,5,20,50] [--rounds 200] [--blocks 10] [--warm rounds] [--variants abcd] [--fleet 500]
  * [--fleet-rounds 200] [--pause 5] [--json file]`. `--models ""` measures the large fleet alone, `--fleet 0` leaves it out.
  * Compare figures of one run only.
  */
@@ -26,7 +26,7 @@ const { values: flags } = parseArgs({
     models: { type: "string", default: "1,5,20,50" },
     rounds: { type: "string", default: "200" },
     blocks: { type: "string", default: "10" },
-    warm: { type: "string", default: "300" },
+    warm: { type: "string" },
     variants: { type: "string", default: "abcd" },
     fleet: { type: "string", default: "500" },
     "fleet-rounds": { type: "string", default: "200" },
@@ -36,7 +36,8 @@ const { values: flags } = parseArgs({
 });
 const ROUNDS = Number(flags.rounds);
 const BLOCKS = Math.min(Number(flags.blocks), ROUNDS);
-const WARM = Number(flags.warm);
+/** Rounds before any is measured: a coordinator runs for weeks, and Node compiles what it does within its first few thousand calls. */
+const warmRounds = (models: number): number => Number(flags.warm ?? Math.max(300, Math.ceil(4000 / models)));
 const PAUSE_MS = Number(flags.pause);
 const BASE = "tracker.TrackerBase";
 const DEADLINE_MS = 20_000;
@@ -179,7 +180,7 @@ async function compare(models: number): Promise<object[]> {
     else await ours[Symbol.asyncDispose]();
   }
   const blocks = new Map<string, Block[]>(variants.map(({ name }) => [name, []]));
-  for (const variant of variants) await variant.run(WARM);
+  for (const variant of variants) await variant.run(warmRounds(models));
   for (let i = 0; i < BLOCKS; i++) {
     for (const variant of variants) blocks.get(variant.name)!.push(await variant.run(Math.ceil(ROUNDS / BLOCKS)));
   }
@@ -221,7 +222,7 @@ async function largeFleet(models: number, rounds: number): Promise<object> {
   const begun = performance.now();
   await using variant = await ourClient("d", fleet.port, models);
   const startMs = performance.now() - begun;
-  await variant.run(WARM);
+  await variant.run(warmRounds(models));
   await fleet.loopDelay(); // begins anew
   const own = monitorEventLoopDelay({ resolution: PROBE_MS });
   own.enable();

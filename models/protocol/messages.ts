@@ -48,8 +48,9 @@ const definitions: PackageDefinition = loadSync(
 function withoutDefaults(value: unknown): unknown {
   if (value instanceof Uint8Array || typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(withoutDefaults);
-  const kept = Object.entries(value).filter(([, item]) => !isDefault(item));
-  return Object.fromEntries(kept.map(([key, item]) => [key, withoutDefaults(item)]));
+  const kept: Record<string, unknown> = {};
+  for (const [key, item] of Object.entries(value)) if (!isDefault(item)) kept[key] = withoutDefaults(item);
+  return kept;
 }
 const isDefault = (value: unknown): boolean =>
   value === null ||
