@@ -70,11 +70,10 @@ export function createCall<T>(
   return { answer: promise, call: { start, fail } };
 }
 
-/** In pairs, which Node takes as they are: it looks at every entry of an object. */
+/** In pairs, which Node takes as they are: it looks at every entry of an object. Nothing about compression: there is none. */
 const headersOf = ({ path, deadlineAt }: UnaryRequest<unknown>, authority: string): string[] => [
-  ...[":method", "POST", ":scheme", "http", ":authority", authority, ":path", path],
-  ...["te", "trailers", "content-type", "application/grpc", "grpc-accept-encoding", "identity"],
-  ...["user-agent", "grpc-node-almanac", "grpc-timeout", timeoutText(deadlineAt - Date.now())],
+  ...[":method", "POST", ":scheme", "http", ":authority", authority, ":path", path, "te", "trailers"],
+  ...["content-type", "application/grpc", "grpc-timeout", timeoutText(deadlineAt - Date.now())],
 ];
 
 /** Tells the runner that nobody waits any more; what has come already is thrown away. */
