@@ -61,12 +61,11 @@ export const textOfIdentity = ({ ca, chain, proofs }: Identity): string =>
 /** Reads ca.crt, tls.crt, tls.key and, where it is, delegations.json; all of one slot, where the folder has slots. @throws CertificateError that names file and fault */
 export async function readIdentity(given: string): Promise<Identity> {
   const folder = await realpath(join(given, "current")).catch(() => given);
-  const [ca, chain, key, delegations] = await Promise.all([
-    readPart(folder, "ca.crt"),
-    readPart(folder, "tls.crt"),
-    readPart(folder, "tls.key"),
-    readFile(join(folder, "delegations.json"), "utf8").catch(() => "[]"),
-  ]);
+  // One after the other: of several that are missing it is always the first that is named.
+  const ca = await readPart(folder, "ca.crt");
+  const chain = await readPart(folder, "tls.crt");
+  const key = await readPart(folder, "tls.key");
+  const delegations = await readFile(join(folder, "delegations.json"), "utf8").catch(() => "[]");
   const leaf = parsed(folder, "tls.crt", () => new X509Certificate(chain));
   const privateKey = parsed(folder, "tls.key", () => createPrivateKey(key));
   const root = parsed(folder, "ca.crt", () => new X509Certificate(ca));
