@@ -1,25 +1,19 @@
-import {
-  Server,
-  ServerCredentials,
-  type ServerInterceptor,
-  type ServerUnaryCall,
-  type sendUnaryData,
-} from "@grpc/grpc-js";
 import { CODE, statusOf } from "../protocol/answer-code.ts";
 import {
   type CallRequest,
   type CallResponse,
   DYNAMIC_SUBCLASS,
   type SetupRequest,
-  type StatusResponse,
-  service,
   type WireStatus,
 } from "../protocol/messages.ts";
 import { type Caller, createCaller } from "./caller.ts";
 import { type Answer, type HostCall, hostCall } from "./frames.ts";
-import { addHealth } from "./health-server.ts";
+import { createGrpcServer, type ServerSecurity } from "./grpc-server.ts";
+import { healthMethods } from "./health-server.ts";
 import type { HostAction, ModelHost } from "./model-host.ts";
-import { addTrainInfer, TRAIN_INFER_SERVICES } from "./train-infer-server.ts";
+import { createPlainServer } from "./plain-server.ts";
+import { type MessageLimits, type Method, unary } from "./rpc.ts";
+import { TRAIN_INFER_SERVICES, trainInferMethods } from "./train-infer-server.ts";
 
 const MAX_MESSAGE_BYTES = 64 << 20;
 const SETUP_MS = 120_000;
@@ -41,13 +35,9 @@ export interface ModelServer {
 type Place = { readonly host: string; readonly firstPort: number } | { readonly address: string };
 interface ModelServerOptions {
   readonly model: ModelHost;
-  /** bytes of one message; -1: any */
-  readonly maxMessage?: { readonly receive: number; readonly send: number };
-  /** who may call; without it, whoever reaches the address */
-  readonly security?: {
-    readonly credentials: ServerCredentials;
-    readonly interceptors: readonly ServerInterceptor[];
-  };
+  readonly maxMessage?: MessageLimits;
+  /** without it, whoever reaches the address may call */
+  readonly security?: ServerSecurity;
 }
 
 const publicStatus = ({ code, value }: Answer): WireStatus => statusOf(code, value.toString("utf8"));
@@ -55,29 +45,18 @@ const publicStatus = ({ code, value }: Answer): WireStatus => statusOf(code, val
 /** Serves one model: the public services, and its health. */
 export async function createModelServer(options: Place & ModelServerOptions): Promise<ModelServer> {
   const { model, maxMessage = { receive: MAX_MESSAGE_BYTES, send: -1 }, security } = options;
-  const server = new Server({
-    "grpc.max_receive_message_length": maxMessage.receive,
-    "grpc.max_send_message_length": maxMessage.send,
-    "grpc.max_concurrent_streams": 16,
-    "grpc.enable_channelz": 0,
-    ...(security ? { interceptors: [...security.interceptors] } : {}),
-  });
   let draining = false;
   const perform = createCaller(model);
-  addDynamicSubclass(server, perform);
-  addTrainInfer(server, perform);
-  const health = addHealth(
-    server,
+  const health = healthMethods(
     [DYNAMIC_SUBCLASS, ...TRAIN_INFER_SERVICES],
     () => !draining && model.state() === "READY",
   );
-  const credentials = security?.credentials ?? ServerCredentials.createInsecure();
-  const bind = (address: string) =>
-    new Promise<number>((resolve, reject) =>
-      server.bindAsync(address, credentials, (error, bound) => (error ? reject(error) : resolve(bound))),
-    );
+  const methods = [...dynamicSubclassMethods(perform), ...trainInferMethods(perform), ...health.methods];
+  const server = security ? createGrpcServer(methods, maxMessage, security) : createPlainServer(methods, maxMessage);
   const port =
-    "address" in options ? await bind(options.address) : await bindFrom(bind, options.host, options.firstPort);
+    "address" in options
+      ? await server.listen(options.address)
+      : await bindFrom(server.listen, options.host, options.firstPort);
   return {
     port,
     changed: health.changed,
@@ -85,42 +64,37 @@ export async function createModelServer(options: Place & ModelServerOptions): Pr
       draining = true;
       health.changed();
       health.end();
-      return new Promise((resolve) => server.tryShutdown(() => resolve()));
+      return server.drain();
     },
-    close: () => server.forceShutdown(),
+    close: server.close,
   };
 }
 
-function addDynamicSubclass(server: Server, perform: Caller): void {
-  const unary =
-    <Request, Response>(
-      action: HostAction,
-      standardMs: number,
-      wanted: (request: Request) => HostCall,
-      respond: (answer: Answer) => Response,
-    ) =>
-    async (call: ServerUnaryCall<Request, Response>, done: sendUnaryData<Response>) => {
-      const outcome = await perform(call, action, wanted(call.request), standardMs);
-      if ("error" in outcome) done(outcome.error);
-      else done(null, respond(outcome.answer), outcome.trailer);
-    };
-  const statusOnly = (answer: Answer): StatusResponse => ({ status: publicStatus(answer) });
-  server.addService(service(DYNAMIC_SUBCLASS), {
-    Setup: unary<SetupRequest, StatusResponse>(
-      "SETUP",
-      SETUP_MS,
-      ({ className, instanceArguments, instanceKwArguments }) =>
-        hostCall(className, instanceArguments, instanceKwArguments),
-      statusOnly,
+function dynamicSubclassMethods(perform: Caller): Method[] {
+  const method = <Request extends object>(
+    name: string,
+    action: HostAction,
+    standardMs: number,
+    wanted: (request: Request) => HostCall,
+    respond: (answer: Answer) => object = (answer) => ({ status: publicStatus(answer) }),
+  ): Method =>
+    unary<Request>(DYNAMIC_SUBCLASS, name, async (request, deadlineAt) => {
+      const outcome = await perform(deadlineAt, action, wanted(request), standardMs);
+      return "error" in outcome ? outcome : { response: respond(outcome.answer), trailer: outcome.trailer };
+    });
+  return [
+    method<SetupRequest>("Setup", "SETUP", SETUP_MS, ({ className, instanceArguments, instanceKwArguments }) =>
+      hostCall(className, instanceArguments, instanceKwArguments),
     ),
-    Call: unary<CallRequest, CallResponse>(
+    method<CallRequest>(
+      "Call",
       "BATCH",
       CALL_MS,
       ({ methodName, methodArguments, methodKwArguments }) => hostCall(methodName, methodArguments, methodKwArguments),
       responseOf,
     ),
-    Rest: unary<unknown, StatusResponse>("REST", CALL_MS, () => hostCall("", [], []), statusOnly),
-  });
+    method("Rest", "REST", CALL_MS, () => hostCall("", [], [])),
+  ];
 }
 
 const responseOf = (answer: Answer): CallResponse => {
