@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 import traceback
+from signal import ITIMER_REAL, setitimer
 
 LEAD_SECONDS = 0.1    # the first ring comes this long before the deadline: what it says reaches the log before the kill
 LEAD_SHARE = 0.1
@@ -37,9 +38,11 @@ class Alarm:
     that a hang in native code shows too, and answers that wait are sent. The second, at the deadline: Interrupted.
     """
 
-    def __init__(self):
+    def __init__(self, before):
+        """`before` is called at the first ring if the model is at work then."""
         self.inside = self.over = self.shows = False
-        self.rings, self.before = 0, None
+        self.rings, self.before = 0, before
+        self.timeout_ms, self.first, self.lead = 0, 0.0, 0.0
         signal.signal(signal.SIGALRM, self.ring)
         self.show_stacks()
 
@@ -47,17 +50,18 @@ class Alarm:
         faulthandler.register(signal.SIGALRM, file=2, all_threads=True, chain=True)
         self.shows = True
 
-    def start(self, timeout_ms, before):
-        """`before` is called at the first ring if the model is at work then."""
-        seconds = max(timeout_ms, 1) / 1000
-        lead = min(LEAD_SECONDS, seconds * LEAD_SHARE)
-        self.rings, self.before = 0, before
+    def start(self, timeout_ms):
+        if timeout_ms != self.timeout_ms:
+            seconds = max(timeout_ms, 1) / 1000
+            self.lead = min(LEAD_SECONDS, seconds * LEAD_SHARE)
+            self.timeout_ms, self.first = timeout_ms, seconds - self.lead
+        self.rings = 0
         if not self.shows:
             self.show_stacks()
-        signal.setitimer(signal.ITIMER_REAL, seconds - lead, lead)
+        setitimer(ITIMER_REAL, self.first, self.lead)
 
     def stop(self):
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        setitimer(ITIMER_REAL, 0)
 
     def ring(self, _signal, _frame):
         self.rings += 1

@@ -51,7 +51,7 @@ class Submission:
 
 class Model:
     def __init__(self, submission, values):
-        self.submission, self.values = submission, values
+        self.submission, self.values, self.encode = submission, values, values.encode
         self.instance, self.base, self.methods, self.told = None, "", {}, set()
 
     def arguments(self, args, kwargs):
@@ -95,6 +95,8 @@ class Model:
 
     def method(self, name):
         """A public method and the keywords it takes (None: any)."""
+        if self.instance is None:
+            return None
         if name not in self.methods:
             public = not name.startswith("_")
             found = getattr(self.instance, name, None) if public else None
@@ -104,18 +106,16 @@ class Model:
         return self.methods[name]
 
     def call(self, name, args, kwargs, opaque):
-        if self.instance is None:
-            return text(NOT_SET_UP, "Setup has not been called yet")
-        if name == "":
-            return text(INVALID_ARGUMENT, "methodName cannot be empty")
         try:
-            method = self.methods.get(name) or self.method(name)
-            if method is None:
-                return text(NO_METHOD, f'Method "{name}" not found in class "{type(self.instance).__name__}"')
+            found = self.methods.get(name) or self.method(name)
+            if found is None:
+                return self.missing(name)
             if opaque:
                 args, kwargs = self.arguments(args, kwargs)
-            result = method[0](*args, **self.wanted(method[1], len(args), kwargs))
-            kind, data = self.values.encode(result)
+            method, names = found
+            if kwargs and names is not None and (args or not names[1].issuperset(kwargs)):
+                kwargs = self.wanted(names, len(args), kwargs)
+            kind, data = self.encode(method(*args, **kwargs))
             return OK, kind, data
         except self.values.NotFinite as error:
             return text(NOT_FINITE, error)
@@ -125,13 +125,17 @@ class Model:
             print_error()
             return text(FAILED, f"The model raised an exception: {describe(error)}")
 
+    def missing(self, name):
+        """Why there is no such method to call."""
+        if self.instance is None:
+            return text(NOT_SET_UP, "Setup has not been called yet")
+        if name == "":
+            return text(INVALID_ARGUMENT, "methodName cannot be empty")
+        return text(NO_METHOD, f'Method "{name}" not found in class "{type(self.instance).__name__}"')
+
     def wanted(self, names, given, keywords):
         """Keywords that the method takes and that no positional argument has filled; the others are named once in the log."""
-        if names is None or not keywords:
-            return keywords
         in_order, by_name = names
-        if given == 0 and by_name.issuperset(keywords):
-            return keywords
         filled = in_order[:given]
         unused = frozenset(key for key in keywords if key not in by_name or key in filled)
         if unused and unused not in self.told:

@@ -50,14 +50,16 @@ def decode_table(kind, data):
 
 def encode(value):
     """(type, bytes) of what a method returned."""
+    if value is None:  # what most ticks return
+        return NONE, b""
     if isinstance(value, (dict, list)):
         return JSON, checked(encode_json(value))
     if type(value).__module__ == "numpy" and hasattr(value, "dtype"):
         value = plain(value)
         if isinstance(value, list):
             return JSON, checked(encode_json(value))
-    if value is None:
-        return NONE, b""
+        if value is None:
+            return NONE, b""
     if isinstance(value, int):
         return INT, int(value).to_bytes(8, "little", signed=True)
     if isinstance(value, float):
@@ -80,7 +82,19 @@ def encode_frame(frame):
 
 def encode_json(value):
     try:
-        text = write_json(value)
+        text = "".join(WRITE(value, 0))
+    except Exception:  # the slow one says what is wrong, and notices circles
+        text = write_slowly(value)
+    if "\\ud" in text:
+        refusal = find_half_pair(value)
+        if refusal is not None:
+            raise refusal
+    return text.encode()
+
+
+def write_slowly(value):
+    try:
+        return ENCODER.encode(value)
     except RecursionError:
         raise ValueError("the answer is nested too deep to be written as JSON") from None
     except (ValueError, TypeError) as error:
@@ -88,11 +102,6 @@ def encode_json(value):
         if refusal is None:
             raise
         raise refusal from error
-    if "\\ud" in text:
-        refusal = find_half_pair(value)
-        if refusal is not None:
-            raise refusal
-    return text.encode()
 
 
 def plain(value):
@@ -117,23 +126,16 @@ ENCODER = json.JSONEncoder(allow_nan=False, default=plain)
 
 
 def fast_writer():
-    """What JSONEncoder.encode makes anew for every value, made once; None where this Python has it otherwise."""
+    """What JSONEncoder.encode makes anew for every value, made once; the same, slower, where this Python has it otherwise."""
+    def slow(value, _depth):
+        return (ENCODER.encode(value),)
     try:
         write = json.encoder.c_make_encoder(
             None, plain, json.encoder.encode_basestring_ascii, None, ": ", ", ", False, False, False)
         sample = {"a": [1, 2.5, None, True, "\n"], 3: {}}
-        return write if "".join(write(sample, 0)) == ENCODER.encode(sample) else None
+        return write if "".join(write(sample, 0)) == ENCODER.encode(sample) else slow
     except Exception:
-        return None
+        return slow
 
 
 WRITE = fast_writer()
-
-
-def write_json(value):
-    if WRITE is not None:
-        try:
-            return "".join(WRITE(value, 0))
-        except Exception:  # the slow one says what is wrong, and notices circles
-            pass
-    return ENCODER.encode(value)
