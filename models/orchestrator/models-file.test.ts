@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readModelsFile } from "./models-file.ts";
+import { pino } from "pino";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { type ModelsFile, readModelsFile, watchModelsFile } from "./models-file.ts";
 
 let folder: string;
 beforeAll(() => {
@@ -67,4 +68,29 @@ describe("models file", () => {
   ])("%s is refused by name", async (text, message) => {
     await expect(read(text)).rejects.toThrow(message);
   });
+});
+
+test("who watches the file sees edited code under an untouched text, and the text again after a mistake in it", async () => {
+  const own = mkdtempSync(join(folder, "watched-"));
+  const path = join(own, "models.yaml");
+  const [text, code] = [`models: [${entry}]`, join(own, "a.py")];
+  writeFileSync(path, text);
+  writeFileSync(code, "x = 1");
+  const seen: ModelsFile[] = [];
+  const logger = pino({ level: "silent" });
+  const watch = watchModelsFile({ path, crunchId: "c", everyMs: 5, logger, onModels: (file) => seen.push(file) });
+  const until = (count: number) => vi.waitFor(() => expect(seen.length).toBe(count));
+  await until(1);
+  utimesSync(code, 1, 1);
+  await until(2);
+  writeFileSync(path, "models: [");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  writeFileSync(path, text);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(seen.length).toBe(2); // the same as before: nothing to tell
+  writeFileSync(path, text.replace("id: 1", "id: 2"));
+  await until(3);
+  watch.close();
+  expect(seen.map(({ models }) => models[0]?.id)).toEqual(["1", "1", "2"]);
+  expect(seen[1]?.models[0]?.version).not.toBe(seen[0]?.models[0]?.version);
 });

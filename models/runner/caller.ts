@@ -37,6 +37,10 @@ export function createCaller(model: ModelHost): Caller {
     // Clients try a connection again that was not there; a failed Setup they take as final.
     if (action === "SETUP" && answer.code === CODE.NOT_READY)
       return { error: { code: grpcStatus.UNAVAILABLE, details: answer.value.toString("utf8") } };
-    return { answer, trailer: { [INCARNATION_HEADER]: String(model.incarnation()) } };
+    const trailer = { [INCARNATION_HEADER]: String(model.incarnation()) };
+    // The caller's own clock has run out, or is about to: it must hear the same from both.
+    if (answer.code === CODE.TIMEOUT && Number.isFinite(deadlineAt))
+      return { error: { code: grpcStatus.DEADLINE_EXCEEDED, details: "Deadline exceeded" }, trailer };
+    return { answer, trailer };
   };
 }

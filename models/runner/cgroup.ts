@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, writeFileSync } from "node:fs";
 import { rmdir, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
@@ -60,18 +60,20 @@ export function createCgroupTree(limits: ModelLimits): CgroupTree {
       for (const each of folders) limit(each, limits);
       const paths = folders.map(({ folder }) => folder);
       const memory = folders.find(({ controllers }) => controllers.includes("memory")) as Hierarchy;
+      const oomKills = createOomCounter(memory);
       let [killed, gone] = [false, false];
       return {
         add: async (pid) => {
           for (const path of paths) await writeFile(join(path, "cgroup.procs"), String(pid));
         },
         ranOutOfMemory: () => {
-          killed ||= !gone && oomKills(memory) > 0;
+          killed ||= !gone && oomKills.count() > 0;
           return killed;
         },
         remove: async () => {
-          killed ||= oomKills(memory) > 0;
+          killed ||= !gone && oomKills.count() > 0;
           gone = true;
+          oomKills.close();
           for (const path of paths) await removeWhenEmpty(path);
           if (--live === 0) drop();
         },
@@ -80,10 +82,22 @@ export function createCgroupTree(limits: ModelLimits): CgroupTree {
   };
 }
 
-/** How many processes of a group the kernel ended for want of memory. */
-function oomKills({ version, folder }: Hierarchy): number {
-  const text = readFileSync(join(folder, version === 1 ? "memory.oom_control" : "memory.events"), "utf8");
-  return Number(/^oom_kill (\d+)/m.exec(text)?.[1] ?? 0);
+const scratch = Buffer.allocUnsafe(4096);
+
+/** How many processes of a group the kernel ended for want of memory. Asked each second: the file stays open, to look up no path. */
+function createOomCounter({ version, folder }: Hierarchy): { count(): number; close(): void } {
+  let file: number | undefined;
+  return {
+    count() {
+      file ??= openSync(join(folder, version === 1 ? "memory.oom_control" : "memory.events"), "r");
+      const text = scratch.toString("latin1", 0, readSync(file, scratch, 0, scratch.length, 0));
+      return Number(/^oom_kill (\d+)/m.exec(text)?.[1] ?? 0);
+    },
+    close() {
+      if (file !== undefined) closeSync(file);
+      file = undefined;
+    },
+  };
 }
 
 /** Where groups of ours may be made, from /proc/self/cgroup and /proc/self/mountinfo. */

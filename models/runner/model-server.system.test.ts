@@ -1,3 +1,4 @@
+import { connect } from "node:http2";
 import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../fixtures/test-fleet.ts";
@@ -99,4 +100,25 @@ test.each([7, 99, -1])("a value of the type %i, which no caller may send, never 
     status: { code: "MODEL_FAILED", message: `The model raised an exception: Unsupported data type: ${type}` },
   });
   expect((await call("echo")).status?.code).toBe("SUCCESS");
+});
+
+test("at the deadline that a caller gave it hears the same from the server as from its own clock", async () => {
+  const message = service(CALLS).Call!.requestSerialize({ methodName: "slow" });
+  const head = Buffer.from([0, 0, 0, 0, message.length]);
+  const session = connect(`http://127.0.0.1:${server.port}`);
+  const stream = session.request({
+    ":method": "POST",
+    ":path": `/${CALLS}/Call`,
+    "content-type": "application/grpc",
+    "grpc-timeout": "300m",
+  });
+  stream.resume().end(Buffer.concat([head, message]));
+  const told = await new Promise<Record<string, unknown>>((resolve) => {
+    stream
+      .on("response", (headers) => headers["grpc-status"] !== undefined && resolve(headers))
+      .on("trailers", resolve);
+  });
+  session.destroy();
+  expect(told).toMatchObject({ "grpc-status": String(status.DEADLINE_EXCEEDED), "grpc-message": "Deadline exceeded" });
+  await until(model.host.state, (state) => state === "READY");
 });
