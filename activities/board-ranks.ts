@@ -39,7 +39,8 @@ export function rankBoard(
   const models = rank(real, rules.ranking);
   const ensembles = standings
     .filter((s) => !isReal(s))
-    .map((s) => rank([...real, s], rules.ranking).find((r) => r.modelId === s.modelId)!);
+    .map((s) => rank([...real, s], rules.ranking).find((r) => r.modelId === s.modelId)!)
+    .toSorted((a, b) => a.rank - b.rank || (a.modelId < b.modelId ? -1 : 1)); // never as the database gives them
   const intervals = rankIntervals(models, matrix, rules, { endMs: time.endMs, seed, leastInstants });
   return { rows: [...models, ...ensembles], intervals };
 }
