@@ -47,6 +47,23 @@ test("a thread gives the very numbers that the process itself gives", { timeout:
   expect(await analyseInThread(job())).toEqual(here);
 });
 
+test("the board does not depend on the order in which models and ensembles are given", () => {
+  const given = job();
+  const { histories } = given.board!;
+  const more = ["__ensemble_b__", "__ensemble_a__"].map((modelId) => ({ ...histories[1]!, modelId }));
+  const board = (all: typeof histories) =>
+    analyseHere({ ...given, board: { ...given.board!, histories: all } }).board!.rows.map((r) => [r.modelId, r.rank]);
+  const expected = [
+    ["c", 1],
+    ["b", 2],
+    ["a", 3],
+    ["__ensemble_a__", 2],
+    ["__ensemble_b__", 2],
+  ];
+  expect(board([...histories, ...more])).toEqual(expected);
+  expect(board([...histories, ...more].reverse())).toEqual(expected);
+});
+
 test("a mistake inside the thread is an error of whoever asked", { timeout: 30_000 }, async () => {
   await expect(analyseInThread({ ...job(), metrics: ["no_such_metric"] })).rejects.toThrow(
     "unknown metric no_such_metric",
