@@ -1,23 +1,20 @@
 import { type ServiceError, status } from "@grpc/grpc-js";
+import { framed, PREFIX_BYTES } from "../protocol/grpc-wire.ts";
 import { internal, serviceError } from "./grpc-status.ts";
 
-const PREFIX = 5;
 const MAX_TIMEOUT_DIGITS = 8;
 /** What a message may occupy before any of it has come. */
 const FIRST_BYTES = 64 << 10;
 
 /** A fan-out sends the same bytes to all models: they are framed once. */
-const framed = new WeakMap<Buffer, Buffer>();
+const frames = new WeakMap<Buffer, Buffer>();
 
-/** The message as it goes over the wire: not compressed, its length, its bytes. */
+/** The message as it goes over the wire. */
 export function frameOf(message: Buffer): Buffer {
-  const known = framed.get(message);
+  const known = frames.get(message);
   if (known) return known;
-  const frame = Buffer.allocUnsafe(PREFIX + message.length);
-  frame[0] = 0;
-  frame.writeUInt32BE(message.length, 1);
-  message.copy(frame, PREFIX);
-  framed.set(message, frame);
+  const frame = framed(message);
+  frames.set(message, frame);
   return frame;
 }
 
@@ -55,7 +52,7 @@ export function createMessageReader(maxBytes: number): MessageReader {
     if (used + chunk.length > held.length) {
       const enough = Math.max(
         used + chunk.length,
-        Math.min(PREFIX + (size ?? 0), Math.max(2 * held.length, FIRST_BYTES)),
+        Math.min(PREFIX_BYTES + (size ?? 0), Math.max(2 * held.length, FIRST_BYTES)),
       );
       const larger = Buffer.allocUnsafe(enough);
       held.copy(larger, 0, 0, used);
@@ -72,26 +69,26 @@ export function createMessageReader(maxBytes: number): MessageReader {
       }
       let rest = chunk;
       if (size === undefined) {
-        if (used === 0 && chunk.length >= PREFIX) {
+        if (used === 0 && chunk.length >= PREFIX_BYTES) {
           const refused = begin(chunk);
           // As it nearly always is: all of it at once, and nothing is copied.
-          if (refused || chunk.length === PREFIX + size!) {
-            if (!refused) message = chunk.subarray(PREFIX);
+          if (refused || chunk.length === PREFIX_BYTES + size!) {
+            if (!refused) message = chunk.subarray(PREFIX_BYTES);
             return refused;
           }
         } else {
-          const missing = PREFIX - used;
+          const missing = PREFIX_BYTES - used;
           keep(chunk.subarray(0, missing));
           rest = chunk.subarray(missing);
-          if (used < PREFIX) return undefined;
+          if (used < PREFIX_BYTES) return undefined;
           const refused = begin(held);
           if (refused) return refused;
         }
       }
-      const missing = PREFIX + size! - used;
+      const missing = PREFIX_BYTES + size! - used;
       keep(rest.subarray(0, missing));
       if (rest.length < missing) return undefined;
-      message = held.subarray(PREFIX, used);
+      message = held.subarray(PREFIX_BYTES, used);
       hasMore = rest.length > missing;
       return undefined;
     },

@@ -1,5 +1,6 @@
 import { constants, type IncomingHttpHeaders } from "node:http2";
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { isGrpcType } from "../protocol/grpc-wire.ts";
 
 /** The error of a call, in the form that grpc-js gives it. */
 export function serviceError(code: status, details: string, metadata = new Metadata()): ServiceError {
@@ -37,8 +38,7 @@ export function notGrpc(headers: IncomingHttpHeaders): ServiceError | undefined 
   const http = Number(headers[":status"]);
   if (http !== 200) return serviceError(OF_HTTP[http] ?? status.UNKNOWN, `Received HTTP status code ${http}`);
   const type = headers["content-type"] ?? "none";
-  // Beside the plain one there are application/grpc+proto and application/grpc;charset.
-  if (/^application\/grpc(?:[+;]|$)/.test(type)) return undefined;
+  if (isGrpcType(type)) return undefined;
   return serviceError(status.UNKNOWN, `The answer is no gRPC: its content type is ${type}`);
 }
 

@@ -1,14 +1,10 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import type { MessageLimits } from "../protocol/grpc-wire.ts";
 import { createMessageReader, frameOf, type MessageReader, timeoutText } from "./grpc-framing.ts";
 import { deadlineError, internal, notGrpc, resetError, serviceError, statusOf, unavailable } from "./grpc-status.ts";
 import { CallAborted, type UnaryAnswer, type UnaryRequest } from "./runner-channel.ts";
 
-/** Bytes of one message. */
-export interface MessageLimits {
-  readonly receive: number;
-  readonly send: number;
-}
 /** A call that waits for its session, or is under way. */
 export interface Http2Call {
   /** Sends it. `onEnd` is called once, when it needs the session no more. */

@@ -7,7 +7,9 @@ import type { HostAction, ModelHost } from "./model-host.ts";
 import type { Refusal, Trailer } from "./rpc.ts";
 
 /** What became of a request: the host's answer, or the reason why nobody was asked. */
-type Outcome = { readonly answer: Answer; readonly trailer: Trailer } | { readonly error: Refusal };
+type Outcome =
+  | { readonly answer: Answer; readonly trailer: Trailer }
+  | { readonly error: Refusal; readonly trailer?: Trailer };
 /** Performs one request. `deadlineAt`: epoch ms; `standardMs`: how long for a caller that gives none. */
 export type Caller = (deadlineAt: number, action: HostAction, wanted: HostCall, standardMs: number) => Promise<Outcome>;
 

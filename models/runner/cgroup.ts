@@ -71,9 +71,12 @@ export function createCgroupTree(limits: ModelLimits): CgroupTree {
           return killed;
         },
         remove: async () => {
-          killed ||= !gone && oomKills.count() > 0;
-          gone = true;
-          oomKills.close();
+          try {
+            killed ||= !gone && oomKills.count() > 0;
+          } finally {
+            gone = true;
+            oomKills.close();
+          }
           for (const path of paths) await removeWhenEmpty(path);
           if (--live === 0) drop();
         },

@@ -8,7 +8,8 @@ import {
   type ServiceDefinition,
   type sendUnaryData,
 } from "@grpc/grpc-js";
-import { MAX_CONCURRENT_CALLS, type MessageLimits, type Method, type RpcServer, type Trailer } from "./rpc.ts";
+import type { MessageLimits } from "../protocol/grpc-wire.ts";
+import { MAX_CONCURRENT_CALLS, type Method, type RpcServer, type Trailer } from "./rpc.ts";
 
 /** Who may call. */
 export interface ServerSecurity {

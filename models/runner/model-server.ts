@@ -1,4 +1,5 @@
 import { CODE, statusOf } from "../protocol/answer-code.ts";
+import type { MessageLimits } from "../protocol/grpc-wire.ts";
 import {
   type CallRequest,
   type CallResponse,
@@ -9,11 +10,11 @@ import {
 import { type Caller, createCaller } from "./caller.ts";
 import { type Answer, type HostCall, hostCall } from "./frames.ts";
 import { createGrpcServer, type ServerSecurity } from "./grpc-server.ts";
-import { healthMethods } from "./health-server.ts";
+import { healthMethods } from "./health-methods.ts";
 import type { HostAction, ModelHost } from "./model-host.ts";
 import { createPlainServer } from "./plain-server.ts";
-import { type MessageLimits, type Method, unary } from "./rpc.ts";
-import { TRAIN_INFER_SERVICES, trainInferMethods } from "./train-infer-server.ts";
+import { type Method, unary } from "./rpc.ts";
+import { TRAIN_INFER_SERVICES, trainInferMethods } from "./train-infer-methods.ts";
 
 const MAX_MESSAGE_BYTES = 64 << 20;
 const SETUP_MS = 120_000;

@@ -1,7 +1,8 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import { status } from "@grpc/grpc-js";
+import { framed, isGrpcType, type MessageLimits } from "../protocol/grpc-wire.ts";
 import { RequestError, readRequest } from "./plain-request.ts";
-import type { Follower, MessageLimits, Method, Refusal, Trailer } from "./rpc.ts";
+import type { Follower, Method, Refusal, Trailer } from "./rpc.ts";
 
 const HEADERS = {
   ":status": 200,
@@ -10,7 +11,6 @@ const HEADERS = {
 };
 /** The same in pairs, which Node takes as they are. */
 const RAW_HEADERS = Object.entries(HEADERS).flatMap(([name, value]) => [name, String(value)]);
-const PREFIX = 5;
 /** Of a message for people; the peers' limit for all metadata is 8 KiB. */
 const MAX_MESSAGE_BYTES = 6000;
 /** What a follower may leave unread before it is left behind. */
@@ -25,7 +25,7 @@ export function servePlainCall(
   limits: MessageLimits,
 ): void {
   stream.on("error", () => undefined); // the caller is gone
-  if (!/^application\/grpc(?:[+;]|$)/.test(headers["content-type"] ?? "")) {
+  if (!isGrpcType(headers["content-type"])) {
     stream.respond({ ":status": 415 }, { endStream: true });
     abandon(stream);
     return;
@@ -78,11 +78,7 @@ function frameOf(message: Buffer, maxBytes: number): Buffer {
       status.RESOURCE_EXHAUSTED,
       `Attempted to send message with a size larger than max (${message.length} vs ${maxBytes})`,
     );
-  const frame = Buffer.allocUnsafe(PREFIX + message.length);
-  frame[0] = 0;
-  frame.writeUInt32BE(message.length, 1);
-  message.copy(frame, PREFIX);
-  return frame;
+  return framed(message);
 }
 
 /** Begins an answer that ends well. */

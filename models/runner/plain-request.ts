@@ -2,8 +2,8 @@ import type { ServerHttp2Stream } from "node:http2";
 import { promisify } from "node:util";
 import { gunzip, type InputType, inflate, type ZlibOptions } from "node:zlib";
 import { status } from "@grpc/grpc-js";
+import { PREFIX_BYTES } from "../protocol/grpc-wire.ts";
 
-const PREFIX = 5;
 type Unpack = (data: InputType, options: ZlibOptions) => Promise<Buffer>;
 const UNPACK: Readonly<Record<string, Unpack>> = { gzip: promisify(gunzip), deflate: promisify(inflate) };
 
@@ -21,17 +21,17 @@ const tooLarge = (size: number | string, max: number) =>
   new RequestError(status.RESOURCE_EXHAUSTED, `Received message larger than max (${size} vs ${max})`);
 
 /**
- * The one message of a request: u8 whether it is packed, u32 length (big-endian), its bytes.
+ * The one message of a request.
  * @throws RequestError at once for a length above the limit (-1: none), before any of it is kept
  */
 export async function readRequest(stream: ServerHttp2Stream, encoding: string, maxBytes: number): Promise<Buffer> {
   const whole = await gather(stream, maxBytes);
-  if (whole.length < PREFIX) throw new RequestError(status.INTERNAL, "The request holds no message");
+  if (whole.length < PREFIX_BYTES) throw new RequestError(status.INTERNAL, "The request holds no message");
   const size = whole.readUInt32BE(1);
-  if (whole.length < PREFIX + size) throw new RequestError(status.INTERNAL, "The request's message is cut off");
-  if (whole.length > PREFIX + size)
+  if (whole.length < PREFIX_BYTES + size) throw new RequestError(status.INTERNAL, "The request's message is cut off");
+  if (whole.length > PREFIX_BYTES + size)
     throw new RequestError(status.UNIMPLEMENTED, "The request holds more than one message");
-  const message = whole.subarray(PREFIX);
+  const message = whole.subarray(PREFIX_BYTES);
   return whole[0] === 0 ? message : unpacked(message, encoding, maxBytes);
 }
 
@@ -44,9 +44,9 @@ function gather(stream: ServerHttp2Stream, maxBytes: number): Promise<Buffer> {
     stream.on("data", (chunk: Buffer) => {
       chunks.push(chunk);
       have += chunk.length;
-      if (wanted === undefined && have >= PREFIX) {
+      if (wanted === undefined && have >= PREFIX_BYTES) {
         const size = (chunks.length === 1 ? chunk : Buffer.concat(chunks)).readUInt32BE(1);
-        wanted = PREFIX + size;
+        wanted = PREFIX_BYTES + size;
         if (maxBytes >= 0 && size > maxBytes) {
           stream.pause();
           reject(tooLarge(size, maxBytes));

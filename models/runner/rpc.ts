@@ -31,11 +31,6 @@ export interface RpcServer {
   drain(): Promise<void>;
   close(): void;
 }
-/** Bytes of one message; -1: any. */
-export interface MessageLimits {
-  readonly receive: number;
-  readonly send: number;
-}
 export const MAX_CONCURRENT_CALLS = 16;
 
 const definitionOf = (serviceName: string, name: string): MethodDefinition<object, object> => {

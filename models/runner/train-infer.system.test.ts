@@ -7,7 +7,7 @@ import { readJson } from "../protocol/json-read.ts";
 import { service } from "../protocol/messages.ts";
 import { encodeVariant, type Variant } from "../protocol/variant.ts";
 import { createModelServer, type ModelServer } from "./model-server.ts";
-import { TRAIN_INFER_SERVICES } from "./train-infer-server.ts";
+import { TRAIN_INFER_SERVICES } from "./train-infer-methods.ts";
 
 const GENERATOR = readFileSync(fixture("infer_stream/main.py"), "utf8");
 const PLAIN =
