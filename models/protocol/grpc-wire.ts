@@ -1,7 +1,7 @@
 /** Bytes before each message of gRPC: u8 whether it is packed, u32 its length (big-endian). */
 export const PREFIX_BYTES = 5;
 
-/** Bytes of one message; -1: no limit. */
+/** Bytes of one message. Servers take -1 for no limit, as the settings of gRPC do. */
 export interface MessageLimits {
   readonly receive: number;
   readonly send: number;
