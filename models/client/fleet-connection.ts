@@ -1,9 +1,11 @@
-import { Client, type ClientReadableStream, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import type { ServiceError } from "@grpc/grpc-js";
 import { CODE, statusOf } from "../protocol/answer-code.ts";
 import type { CallManyRequest, CallManyResponse, FleetAnswer, SetupOneRequest } from "../protocol/fleet-messages.ts";
 import { messageType, type SetupRequest, type StatusResponse, type WireStatus } from "../protocol/messages.ts";
 import { CHANNEL } from "./channel.ts";
 import { deadlineExceeded, failure, type Outcome, outcomeOf, outcomeOfError, unreachable } from "./outcome.ts";
+import { plainChannel } from "./plain-channel.ts";
+import { CallAborted } from "./runner-channel.ts";
 
 // A message holds answers of at most 1 MiB together, and one more of at most 4 MiB.
 const MAX_RECEIVE_BYTES = 6 << 20;
@@ -36,75 +38,48 @@ export interface FleetConnection {
 }
 
 function connectFleet(address: string): FleetConnection {
-  const client = new Client(address, credentials.createInsecure(), {
+  const channel = plainChannel(address, {
     ...CHANNEL,
     "grpc.max_receive_message_length": MAX_RECEIVE_BYTES,
     "grpc.max_send_message_length": MAX_SEND_BYTES,
   });
   return {
-    ready: (timeoutMs) =>
-      new Promise((resolve, reject) =>
-        client.waitForReady(Date.now() + timeoutMs, (error) => (error ? reject(error) : resolve())),
-      ),
-    setup: (deployment, setup, timeoutMs) =>
-      new Promise((resolve, reject) => {
-        client.makeUnaryRequest(
-          `${SERVICE}/Setup`,
-          setupOne.serialize,
-          setupResponse.deserialize,
-          { deployment, setup },
-          new Metadata(),
-          { deadline: Date.now() + timeoutMs },
-          (error, answer) => {
-            if (error) reject(error);
-            else resolve(answer?.status ?? { code: "", message: "" });
-          },
-        );
-      }),
-    callMany(wanted, signal, sink) {
-      const stream = client.makeServerStreamRequest(
-        `${SERVICE}/CallMany`,
-        request.serialize,
-        response.deserialize,
-        wanted,
-        new Metadata(),
-        { deadline: Date.now() + wanted.deadline_ms + STREAM_GRACE_MS },
-      );
-      return follow(stream, signal, sink);
+    ready: channel.ready,
+    async setup(deployment, setup, timeoutMs) {
+      const bytes = setupOne.serialize({ deployment, setup });
+      const request = { path: `${SERVICE}/Setup`, bytes, parse: setupResponse.deserialize };
+      const { response: answer } = await channel.unary({ ...request, deadlineAt: Date.now() + timeoutMs });
+      return answer.status ?? { code: "", message: "" };
     },
-    close: () => client.close(),
+    async callMany(wanted, signal, sink) {
+      const tables: Promise<void>[] = [];
+      const following = channel.follow({
+        path: `${SERVICE}/CallMany`,
+        bytes: request.serialize(wanted),
+        parse: response.deserialize,
+        deadlineAt: Date.now() + wanted.deadline_ms + STREAM_GRACE_MS,
+        signal,
+        onMessage({ answers }) {
+          for (const answer of answers) {
+            const found = outcomeOfAnswer(answer);
+            if (found instanceof Promise) tables.push(found.then((outcome) => tell(answer, outcome, sink)));
+            else tell(answer, found, sink);
+          }
+        },
+      });
+      const end = await following.then(() => undefined, outcomeOfEnd);
+      await Promise.all(tables);
+      return end;
+    },
+    close: () => channel.close(),
   };
 }
 
-function follow(
-  stream: ClientReadableStream<CallManyResponse>,
-  signal: AbortSignal,
-  sink: OutcomeSink,
-): Promise<Outcome | undefined> {
-  return new Promise((resolve) => {
-    const waiting: Promise<void>[] = [];
-    const finish = (outcome?: Outcome) => {
-      signal.removeEventListener("abort", giveUp);
-      void Promise.all(waiting).then(() => resolve(outcome));
-    };
-    const giveUp = () => {
-      stream.cancel();
-      finish(deadlineExceeded());
-    };
-    signal.addEventListener("abort", giveUp, { once: true });
-    stream.on("data", ({ answers }: CallManyResponse) => {
-      for (const answer of answers) {
-        const found = outcomeOfAnswer(answer);
-        if (found instanceof Promise) waiting.push(found.then((outcome) => tell(answer, outcome)));
-        else tell(answer, found);
-      }
-    });
-    const tell = ({ target, call, code, run_us, wait_us }: FleetAnswer, outcome: Outcome) =>
-      sink(target, call, { outcome, runUs: run_us, waitUs: wait_us, isRepeated: code === CODE.ALREADY_DELIVERED });
-    stream.on("error", (error: ServiceError) => finish(outcomeOfError(error)));
-    stream.on("end", () => finish());
-  });
+function tell({ target, call, code, run_us, wait_us }: FleetAnswer, outcome: Outcome, sink: OutcomeSink): void {
+  sink(target, call, { outcome, runUs: run_us, waitUs: wait_us, isRepeated: code === CODE.ALREADY_DELIVERED });
 }
+const outcomeOfEnd = (error: Error): Outcome =>
+  error instanceof CallAborted ? deadlineExceeded() : outcomeOfError(error as ServiceError);
 
 /** What cannot be judged is that answer's failure, nobody else's. */
 function outcomeOfAnswer(answer: FleetAnswer): Promise<Outcome> | Outcome {

@@ -24,22 +24,24 @@ export function timeoutText(leftMs: number): string {
   return ms < 10 ** MAX_TIMEOUT_DIGITS ? `${ms}m` : `${Math.min(Math.ceil(ms / 1000), 10 ** MAX_TIMEOUT_DIGITS - 1)}S`;
 }
 
-/** Puts the one message of an answer together. */
+/** Puts one message together. */
 export interface MessageReader {
   /** Takes what came; gives why this is no answer for us. What is above the limit is refused before it is kept. */
   take(chunk: Buffer): ServiceError | undefined;
+  hasBegun(): boolean;
   /** whole, or not there yet */
   message(): Buffer | undefined;
-  /** There was more than one message. */
-  hasMore(): boolean;
+  /** what came behind the message; kept by nobody */
+  rest(): Buffer;
 }
+const NOTHING = Buffer.alloc(0);
 
 export function createMessageReader(maxBytes: number): MessageReader {
-  let held = Buffer.alloc(0);
+  let held: Buffer = NOTHING;
   let used = 0;
   let size: number | undefined;
   let message: Buffer | undefined;
-  let hasMore = false;
+  let rest: Buffer = NOTHING;
 
   function begin(head: Buffer): ServiceError | undefined {
     if (head[0] !== 0) return internal("The answer is compressed, which was not asked for");
@@ -64,35 +66,39 @@ export function createMessageReader(maxBytes: number): MessageReader {
   return {
     take(chunk) {
       if (message) {
-        hasMore ||= chunk.length > 0;
+        if (chunk.length > 0) rest = chunk;
         return undefined;
       }
-      let rest = chunk;
+      let left = chunk;
       if (size === undefined) {
         if (used === 0 && chunk.length >= PREFIX_BYTES) {
           const refused = begin(chunk);
+          if (refused) return refused;
+          const end = PREFIX_BYTES + size!;
           // As it nearly always is: all of it at once, and nothing is copied.
-          if (refused || chunk.length === PREFIX_BYTES + size!) {
-            if (!refused) message = chunk.subarray(PREFIX_BYTES);
-            return refused;
+          if (chunk.length >= end) {
+            message = chunk.subarray(PREFIX_BYTES, end);
+            rest = chunk.subarray(end);
+            return undefined;
           }
         } else {
           const missing = PREFIX_BYTES - used;
           keep(chunk.subarray(0, missing));
-          rest = chunk.subarray(missing);
+          left = chunk.subarray(missing);
           if (used < PREFIX_BYTES) return undefined;
           const refused = begin(held);
           if (refused) return refused;
         }
       }
       const missing = PREFIX_BYTES + size! - used;
-      keep(rest.subarray(0, missing));
-      if (rest.length < missing) return undefined;
+      keep(left.subarray(0, missing));
+      if (left.length < missing) return undefined;
       message = held.subarray(PREFIX_BYTES, used);
-      hasMore = rest.length > missing;
+      rest = left.subarray(missing);
       return undefined;
     },
+    hasBegun: () => used > 0,
     message: () => message,
-    hasMore: () => hasMore,
+    rest: () => rest,
   };
 }

@@ -1,9 +1,9 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
-import type { MessageLimits } from "../protocol/grpc-wire.ts";
-import { createMessageReader, frameOf, type MessageReader, timeoutText } from "./grpc-framing.ts";
+import { frameOf, timeoutText } from "./grpc-framing.ts";
 import { deadlineError, internal, notGrpc, resetError, serviceError, statusOf, unavailable } from "./grpc-status.ts";
-import { CallAborted, type UnaryAnswer, type UnaryRequest } from "./runner-channel.ts";
+import type { Receiver } from "./receiver.ts";
+import { CallAborted, type SentRequest, type UnaryAnswer } from "./runner-channel.ts";
 
 /** A call that waits for its session, or is under way. */
 export interface Http2Call {
@@ -13,20 +13,23 @@ export interface Http2Call {
   fail(error: Error): void;
 }
 
+/** A call and what becomes of it. */
+export interface Sending<T> {
+  readonly answer: Promise<UnaryAnswer<T>>;
+  readonly call?: Http2Call;
+}
+
 const MAX_TIMER_MS = 2 ** 31 - 1;
 const { NGHTTP2_CANCEL, NGHTTP2_FLAG_END_STREAM } = constants;
 
-/** Gives undefined when there is nothing to send any more; `answer` is settled in any case, at the deadline at the latest. */
-export function createCall<T>(
-  request: UnaryRequest<T>,
-  limits: MessageLimits,
-): { readonly answer: Promise<UnaryAnswer<T>>; readonly call?: Http2Call } {
+/** `call` is absent when there is nothing to send any more; `answer` is settled in any case, at the deadline at the latest. */
+export function createCall<T>(request: SentRequest, maxBytes: number, receiver: Receiver<T>): Sending<T> {
   const { bytes, deadlineAt, signal } = request;
   if (signal?.aborted) return { answer: Promise.reject(new CallAborted()) };
   const leftMs = deadlineAt - Date.now();
   if (leftMs <= 0) return { answer: Promise.reject(deadlineError()) };
-  if (bytes.length > limits.send) {
-    const details = `The message to send is larger than max (${bytes.length} vs ${limits.send})`;
+  if (bytes.length > maxBytes) {
+    const details = `The message to send is larger than max (${bytes.length} vs ${maxBytes})`;
     return { answer: Promise.reject(serviceError(status.RESOURCE_EXHAUSTED, details)) };
   }
   const { promise, resolve, reject } = Promise.withResolvers<UnaryAnswer<T>>();
@@ -52,7 +55,7 @@ export function createCall<T>(
     }
     try {
       const stream = session.request(headersOf(request, authority));
-      const isEnded = follow(stream, session, request, limits.receive, fail, (answer) => end(() => resolve(answer)));
+      const isEnded = follow(stream, session, receiver, fail, (answer) => end(() => resolve(answer)));
       stop = () => {
         if (!isEnded() || !stream.writableFinished) abandon(stream);
         onEnd();
@@ -67,7 +70,7 @@ export function createCall<T>(
 }
 
 /** In pairs, which Node takes as they are: it looks at every entry of an object. Nothing about compression: there is none. */
-const headersOf = ({ path, deadlineAt }: UnaryRequest<unknown>, authority: string): string[] => [
+const headersOf = ({ path, deadlineAt }: SentRequest, authority: string): string[] => [
   ...[":method", "POST", ":scheme", "http", ":authority", authority, ":path", path, "te", "trailers"],
   ...["content-type", "application/grpc", "grpc-timeout", timeoutText(deadlineAt - Date.now())],
 ];
@@ -78,37 +81,21 @@ function abandon(stream: ClientHttp2Stream): void {
   stream.removeAllListeners("data").resume();
 }
 
-function wholeMessage(reader: MessageReader): Buffer {
-  const message = reader.message();
-  if (!message) throw new Error("the answer holds no whole message");
-  if (reader.hasMore()) throw new Error("the answer holds more than one message");
-  return message;
-}
-
 /** Listens to a stream until the call is decided. Gives whether the runner has ended it. */
 function follow<T>(
   stream: ClientHttp2Stream,
   session: ClientHttp2Session,
-  { parse }: UnaryRequest<T>,
-  maxBytes: number,
+  receiver: Receiver<T>,
   fail: (error: Error) => void,
   succeed: (answer: UnaryAnswer<T>) => void,
 ): () => boolean {
-  const reader = createMessageReader(maxBytes);
-  const parsed = (message: Buffer): T => {
-    try {
-      return parse(message);
-    } catch (cause) {
-      throw new Error(`the answer cannot be parsed: ${(cause as Error).message}`, { cause });
-    }
-  };
   let isEnded = false;
   let told: ServiceError | Metadata | undefined;
   let cause: Error | undefined;
 
   function decide(trailer: Metadata): void {
     try {
-      succeed({ response: parsed(wholeMessage(reader)), trailer });
+      succeed({ response: receiver.result(), trailer });
     } catch (error) {
       fail(internal((error as Error).message));
     }
@@ -117,7 +104,7 @@ function follow<T>(
     isEnded = true;
     told = statusOf(trailers);
     if (!(told instanceof Metadata)) fail(told);
-    else if (reader.message()) decide(told); // else some of it may not have been read yet: at its close
+    else if (receiver.isWhole()) decide(told); // else some of it may not have been read yet: at its end
   }
 
   stream.on("response", (headers, flags) => {
@@ -128,12 +115,15 @@ function follow<T>(
     if (refused) fail(refused);
   });
   stream.on("data", (chunk: Buffer) => {
-    const refused = reader.take(chunk);
+    const refused = receiver.take(chunk);
     if (refused) fail(refused);
     // Whatever it goes on with waits at the runner's side, until the deadline.
-    else if (reader.hasMore()) stream.pause();
+    else if (receiver.hasMore()) stream.pause();
   });
   stream.on("trailers", endWith);
+  stream.on("end", () => {
+    if (told instanceof Metadata) decide(told);
+  });
   stream.on("error", (error) => {
     cause = error;
   });

@@ -1,7 +1,8 @@
 import { unavailable } from "./grpc-status.ts";
-import { createCall, type Http2Call } from "./http2-call.ts";
+import { createCall, type Http2Call, type Sending } from "./http2-call.ts";
 import { openSession, type RunnerSession, type Target, targetOf } from "./http2-session.ts";
-import type { RunnerChannel } from "./runner-channel.ts";
+import { streamReceiver, unaryReceiver } from "./receiver.ts";
+import type { RunnerChannel, StreamRequest, UnaryAnswer } from "./runner-channel.ts";
 
 /** Options of gRPC that a plain channel knows. */
 export interface PlainOptions {
@@ -10,6 +11,12 @@ export interface PlainOptions {
   readonly "grpc.max_metadata_size": number;
   readonly "grpc.initial_reconnect_backoff_ms": number;
   readonly "grpc.max_reconnect_backoff_ms": number;
+}
+
+/** A channel without proofs also takes calls with many answers. */
+export interface PlainChannel extends RunnerChannel {
+  /** Resolves at the end of all answers; rejects as `unary` does. */
+  follow<T>(request: StreamRequest<T>): Promise<void>;
 }
 
 const MAX_MESSAGE_BYTES = 4 << 20;
@@ -27,7 +34,7 @@ interface Waiter {
  * when the first asks for it, and made again in the background. Calls wait for a connection that is being made, not for one that
  * has failed: they are UNAVAILABLE until it is there.
  */
-export function plainChannel(address: string, options: PlainOptions): RunnerChannel {
+export function plainChannel(address: string, options: PlainOptions): PlainChannel {
   const limits = {
     receive: options["grpc.max_receive_message_length"] ?? MAX_MESSAGE_BYTES,
     send: options["grpc.max_send_message_length"] ?? Number.POSITIVE_INFINITY,
@@ -78,6 +85,18 @@ export function plainChannel(address: string, options: PlainOptions): RunnerChan
     }, jittered(delayMs)).unref();
     delayMs = Math.min(maxDelayMs, delayMs * BACKOFF_FACTOR);
   }
+  function send<T>({ call, answer }: Sending<T>): Promise<UnaryAnswer<T>> {
+    connect();
+    if (!call) return answer;
+    if (session && upAt !== undefined) session.start(call);
+    else if (isClosed || failure !== undefined) call.fail(noConnection());
+    else {
+      waiting.add(call);
+      const leave = () => waiting.delete(call);
+      answer.then(leave, leave);
+    }
+    return answer;
+  }
   const noConnection = () => unavailable(isClosed ? "the channel is closed" : `no connection: ${failure}`);
 
   return {
@@ -104,18 +123,9 @@ export function plainChannel(address: string, options: PlainOptions): RunnerChan
         waiters.add(waiter);
       });
     },
-    unary(request) {
-      connect();
-      const { call, answer } = createCall(request, limits);
-      if (!call) return answer;
-      if (session && upAt !== undefined) session.start(call);
-      else if (isClosed || failure !== undefined) call.fail(noConnection());
-      else {
-        waiting.add(call);
-        const leave = () => waiting.delete(call);
-        answer.then(leave, leave);
-      }
-      return answer;
+    unary: (request) => send(createCall(request, limits.send, unaryReceiver(request, limits.receive))),
+    async follow(request) {
+      await send(createCall(request, limits.send, streamReceiver(request, limits.receive)));
     },
     close() {
       isClosed = true;

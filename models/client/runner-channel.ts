@@ -5,14 +5,20 @@ export class CallAborted extends Error {
   override name = "CallAborted";
 }
 
-export interface UnaryRequest<T> {
+export interface SentRequest {
   /** path, as in /package.Service/Method */
   readonly path: string;
   readonly bytes: Buffer;
-  readonly parse: (bytes: Buffer) => T;
   /** epoch ms */
   readonly deadlineAt: number;
   readonly signal?: AbortSignal;
+}
+export interface UnaryRequest<T> extends SentRequest {
+  readonly parse: (bytes: Buffer) => T;
+}
+/** Has any number of answers. */
+export interface StreamRequest<T> extends UnaryRequest<T> {
+  readonly onMessage: (message: T) => void;
 }
 export interface UnaryAnswer<T> {
   readonly response: T;

@@ -1,11 +1,4 @@
-import {
-  status as grpcStatus,
-  Server,
-  ServerCredentials,
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  type sendUnaryData,
-} from "@grpc/grpc-js";
+import { status as grpcStatus } from "@grpc/grpc-js";
 import { CODE, statusOf } from "../protocol/answer-code.ts";
 import type {
   CallManyRequest,
@@ -14,12 +7,14 @@ import type {
   FleetAnswer,
   SetupOneRequest,
 } from "../protocol/fleet-messages.ts";
-import { FLEET, type StatusResponse, service } from "../protocol/messages.ts";
+import { FLEET, type StatusResponse } from "../protocol/messages.ts";
 import { runFleetCall } from "./fleet-call.ts";
 import type { FleetWatch } from "./fleet-watch.ts";
 import { foreignType, type HostCall, hostCall, MAX_FRAME_BYTES, unframeable } from "./frames.ts";
 import type { ModelHost } from "./model-host.ts";
+import { createPlainServer } from "./plain-server.ts";
 import { createRoundMemory, type RoundMemory } from "./round-memory.ts";
+import { type Follower, followed, type Reply, unary } from "./rpc.ts";
 
 const PROTOCOL = 1;
 const MAX_REQUEST_BYTES = 16 << 20;
@@ -30,6 +25,9 @@ const SETUP_MS = 120_000;
 const FULL_BYTES = 1 << 20;
 const MAX_TARGETS = 10_000;
 const MAX_CALLS = 64;
+/** A round that reads slowly is paused; what its models are at still comes. */
+const ROOM = { concurrentCalls: 256, unsentMb: 1024 };
+type HostOf = (deployment: string) => ModelHost | undefined;
 
 /** The runner's second address: many models over one connection. */
 export interface FleetServer {
@@ -42,54 +40,52 @@ export async function createFleetServer(options: {
   sandbox: string;
   modelCount: () => number;
   watch: FleetWatch;
-  hostOf: (deployment: string) => ModelHost | undefined;
+  hostOf: HostOf;
 }): Promise<FleetServer> {
+  const { hostOf, watch } = options;
   const memory = createRoundMemory();
-  const server = new Server({
-    "grpc.max_receive_message_length": MAX_REQUEST_BYTES,
-    "grpc.max_send_message_length": -1,
-    "grpc.max_concurrent_streams": 256,
-    "grpc.enable_channelz": 0,
-  });
-  server.addService(service(FLEET), {
-    CallMany: callManyOf(options.hostOf, memory),
-    Setup: async (call: ServerUnaryCall<SetupOneRequest, StatusResponse>, done: sendUnaryData<StatusResponse>) => {
-      const { deployment, setup } = call.request;
-      const host = options.hostOf(deployment);
-      if (!host || !setup)
-        return done({
-          code: grpcStatus.NOT_FOUND,
-          details: `the runner has no deployment ${deployment.slice(0, 200)}`,
-        });
-      const wanted = hostCall(setup.className, setup.instanceArguments, setup.instanceKwArguments);
-      const problem = refusalOf(wanted);
-      if (problem !== undefined) return done({ code: grpcStatus.INVALID_ARGUMENT, details: problem });
-      try {
-        const [answer] = await host.run("SETUP", [wanted], SETUP_MS);
-        const text = answer?.value.toString("utf8") ?? "";
-        // Clients try again what was not there; a failed Setup they take as final.
-        if (!answer || answer.code === CODE.NOT_READY) done({ code: grpcStatus.UNAVAILABLE, details: text });
-        else done(null, { status: statusOf(answer.code, text) });
-      } catch {
-        done({ code: grpcStatus.RESOURCE_EXHAUSTED, details: "Server busy" });
-      }
-    },
-    Watch: options.watch.add,
-    Describe: (_call: unknown, done: sendUnaryData<DescribeResponse>) =>
-      done(null, {
+  const methods = [
+    followed<CallManyRequest>(FLEET, "CallMany", (request, follower) => {
+      const problem = problemOf(request);
+      if (problem !== undefined) return { code: grpcStatus.INVALID_ARGUMENT, details: `CallMany: ${problem}` };
+      callMany(request, follower, hostOf, memory);
+      return undefined;
+    }),
+    unary<SetupOneRequest>(FLEET, "Setup", (request) => setUp(request, hostOf)),
+    followed(FLEET, "Watch", (_request, follower) => {
+      watch.add(follower);
+      return undefined;
+    }),
+    unary(FLEET, "Describe", () => ({
+      response: {
         protocol: PROTOCOL,
         sandbox: options.sandbox,
         models: options.modelCount(),
         max_answer_bytes: MAX_FRAME_BYTES,
-      }),
-  });
+      } satisfies DescribeResponse,
+    })),
+  ];
+  const server = createPlainServer(methods, { receive: MAX_REQUEST_BYTES, send: -1 }, ROOM);
   const address = options.host.includes(":") ? `[${options.host}]` : options.host;
-  const port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync(`${address}:0`, ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    ),
-  );
-  return { port, close: () => server.forceShutdown() };
+  return { port: await server.listen(`${address}:0`), close: server.close };
+}
+
+async function setUp({ deployment, setup }: SetupOneRequest, hostOf: HostOf): Promise<Reply> {
+  const refused = (code: grpcStatus, details: string): Reply => ({ error: { code, details } });
+  const host = hostOf(deployment);
+  if (!host || !setup) return refused(grpcStatus.NOT_FOUND, `the runner has no deployment ${deployment.slice(0, 200)}`);
+  const wanted = hostCall(setup.className, setup.instanceArguments, setup.instanceKwArguments);
+  const problem = refusalOf(wanted);
+  if (problem !== undefined) return refused(grpcStatus.INVALID_ARGUMENT, problem);
+  try {
+    const [answer] = await host.run("SETUP", [wanted], SETUP_MS);
+    const text = answer?.value.toString("utf8") ?? "";
+    // Clients try again what was not there; a failed Setup they take as final.
+    if (!answer || answer.code === CODE.NOT_READY) return refused(grpcStatus.UNAVAILABLE, text);
+    return { response: { status: statusOf(answer.code, text) } satisfies StatusResponse };
+  } catch {
+    return refused(grpcStatus.RESOURCE_EXHAUSTED, "Server busy");
+  }
 }
 
 function refusalOf(call: HostCall): string | undefined {
@@ -110,17 +106,7 @@ function problemOf({ targets, calls }: CallManyRequest): string | undefined {
   return bad < 0 ? undefined : `targets[${bad}] names a call that is not there`;
 }
 
-type CallManyStream = ServerWritableStream<CallManyRequest, CallManyResponse>;
-type HostOf = (deployment: string) => ModelHost | undefined;
-
-const callManyOf = (hostOf: HostOf, memory: RoundMemory) => (stream: CallManyStream) => {
-  const problem = problemOf(stream.request);
-  if (problem === undefined) callMany(stream, hostOf, memory);
-  else stream.emit("error", { code: grpcStatus.INVALID_ARGUMENT, details: `CallMany: ${problem}` });
-};
-
-function callMany(stream: CallManyStream, hostOf: HostOf, memory: RoundMemory): void {
-  const { request } = stream;
+function callMany(request: CallManyRequest, follower: Follower, hostOf: HostOf, memory: RoundMemory): void {
   const flushMs = request.flush_ms || STANDARD_FLUSH_MS;
   let waiting: FleetAnswer[] = [];
   let bytes = 0;
@@ -130,12 +116,10 @@ function callMany(stream: CallManyStream, hostOf: HostOf, memory: RoundMemory): 
     clearTimeout(timer);
     timer = undefined;
     if (waiting.length === 0) return;
-    const goesOn = stream.write({ answers: waiting });
+    const message: CallManyResponse = { answers: waiting };
     waiting = [];
     bytes = 0;
-    if (goesOn) return;
-    run.pause(true);
-    stream.once("drain", () => run.pause(false));
+    if (!follower.send(message)) run.pause(true);
   };
   const add = (answer: FleetAnswer) => {
     waiting.push(answer);
@@ -153,10 +137,11 @@ function callMany(stream: CallManyStream, hostOf: HostOf, memory: RoundMemory): 
     onAnswer: add,
     onEnd: () => {
       flush();
-      stream.end();
+      follower.end();
     },
   });
-  stream.on("cancelled", () => {
+  follower.onDrain(() => run.pause(false));
+  follower.onClose(() => {
     clearTimeout(timer);
     run.abandon();
   });

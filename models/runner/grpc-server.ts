@@ -55,12 +55,15 @@ function handlerOf({ answer, follow }: Method) {
       if ("error" in reply) done({ ...reply.error, metadata: trailer });
       else done(null, reply.response, trailer);
     };
-  return (stream: Stream) =>
-    follow?.(stream.request, {
+  return (stream: Stream) => {
+    const refusal = follow?.(stream.request, {
       send: (message) => stream.write(message),
+      onDrain: (listener) => stream.on("drain", listener),
       end: () => stream.end(),
       onClose: (listener) => stream.on("close", listener),
     });
+    if (refusal) stream.emit("error", refusal);
+  };
 }
 
 function metadataOf(trailer: Trailer = {}): Metadata {

@@ -21,7 +21,8 @@ export interface HealthMethods {
  */
 export function healthMethods(services: readonly string[], isServing: () => boolean): HealthMethods {
   const names = new Set(["", HEALTH, ...services]);
-  const followers = new Set<Follower>();
+  /** with what tells each the latest state, unless it still has to read an earlier one */
+  const followers = new Map<Follower, () => void>();
   const now = () => ({ status: isServing() ? STATUS.SERVING : STATUS.NOT_SERVING });
   const check = unary<HealthRequest>(HEALTH, "Check", ({ service }) =>
     names.has(service)
@@ -29,18 +30,27 @@ export function healthMethods(services: readonly string[], isServing: () => bool
       : { error: { code: grpcStatus.NOT_FOUND, details: `unknown service ${service.slice(0, 200)}` } },
   );
   const watch = followed<HealthRequest>(HEALTH, "Watch", ({ service }, follower) => {
-    if (!names.has(service)) return follower.send({ status: STATUS.SERVICE_UNKNOWN });
-    followers.add(follower);
+    if (!names.has(service)) {
+      follower.send({ status: STATUS.SERVICE_UNKNOWN });
+      return undefined;
+    }
+    let isSlow = false;
+    const tell = () => {
+      isSlow = !follower.send(now());
+    };
+    followers.set(follower, () => !isSlow && tell());
+    follower.onDrain(tell);
     follower.onClose(() => followers.delete(follower));
-    follower.send(now());
+    tell();
+    return undefined;
   });
   return {
     methods: [check, watch],
     changed() {
-      for (const follower of followers) follower.send(now());
+      for (const tell of followers.values()) tell();
     },
     end() {
-      for (const follower of followers) follower.end();
+      for (const follower of followers.keys()) follower.end();
     },
   };
 }

@@ -45,6 +45,32 @@ describe("JSON as Python's marshal", () => {
     expect(agree(all)).toEqual(all.map(() => "True"));
   });
 
+  test("numbers of any length are the nearest double, or the very int", () => {
+    const digits = fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 18 }).map((all) => all.join(""));
+    const whole = digits.map((text) => text.replace(/^0+(?=\d)/, ""));
+    const number = fc
+      .tuple(fc.constantFrom("", "-"), whole, fc.option(digits), fc.constantFrom("", "", "", "e7", "E-12"))
+      .map(([sign, front, back, power]) => `${sign}${front}${back === null ? "" : `.${back}`}${power}`);
+    const texts = fc.sample(fc.array(number), { numRuns: 500, seed: 7 }).map((all) => `[${all.join(",")}]`);
+    expect(agree(texts)).toEqual(texts.map(() => "True"));
+  });
+
+  test("records with the same keys, others, more, fewer, or in another order", () => {
+    const records = [
+      ...['{"a":1,"b":2.5}', '{"a":3,"b":4.5}', '{"b":5,"a":6}', '{"a":7}', '{"a":8,"b":9,"c":10}', '{"ab":1,"a":{}}'],
+      ...[
+        '{"a":{"a":1,"b":2},"b":{"a":3}}',
+        '{"a\\"":1,"a":2}',
+        '{"a\\"":3,"a":4}',
+        '{ "a" : 1 , "b" : 2 }',
+        "{}",
+        '{"a":1,"a":2}',
+      ],
+    ];
+    const texts = records.flatMap((one) => records.map((other) => `[${one},${other},${one}]`));
+    expect(agree(texts)).toEqual(texts.map(() => "True"));
+  });
+
   test.each([
     "NaN",
     "[1,]",

@@ -13,8 +13,6 @@ const HEADERS = {
 const RAW_HEADERS = Object.entries(HEADERS).flatMap(([name, value]) => [name, String(value)]);
 /** Of a message for people; the peers' limit for all metadata is 8 KiB. */
 const MAX_MESSAGE_BYTES = 6000;
-/** What a follower may leave unread before it is left behind. */
-const MAX_UNREAD_BYTES = 64 << 10;
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 };
 
 /** Serves one call of gRPC. Whatever it brings, it is answered, and nothing is thrown. */
@@ -50,7 +48,11 @@ async function serve(
   const message = await readRequest(stream, String(headers["grpc-encoding"] ?? "identity"), limits.receive);
   const request = parsed(message, definition.requestDeserialize);
   const frame = (response: object) => frameOf(definition.responseSerialize(response), limits.send);
-  if (follow) return follow(request, followerOf(stream, frame));
+  if (follow) {
+    const refusal = follow(request, followerOf(stream, frame));
+    if (refusal) refuse(stream, refusal);
+    return;
+  }
   const reply = await answer?.(request, deadlineAt);
   if (!reply || stream.closed) return;
   if ("error" in reply) return refuse(stream, reply.error, reply.trailer);
@@ -118,13 +120,17 @@ function escaped(text: string): string {
 }
 
 function followerOf(stream: ServerHttp2Stream, frame: (message: object) => Buffer): Follower {
-  begin(stream);
+  const isOpen = () => {
+    if (stream.closed || !stream.writable) return false;
+    if (!stream.headersSent) begin(stream);
+    return true;
+  };
   return {
-    send(message) {
-      if (stream.writableLength > MAX_UNREAD_BYTES) stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-      else if (!stream.closed && stream.writable) stream.write(frame(message));
+    send: (message) => !isOpen() || stream.write(frame(message)),
+    onDrain: (listener) => void stream.on("drain", listener),
+    end() {
+      if (isOpen()) stream.end();
     },
-    end: () => void stream.end(),
     onClose: (listener) => void stream.once("close", listener),
   };
 }

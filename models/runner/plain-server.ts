@@ -6,22 +6,28 @@ import { parseAddress } from "./address.ts";
 import { servePlainCall } from "./plain-call.ts";
 import { MAX_CONCURRENT_CALLS, type Method, type RpcServer } from "./rpc.ts";
 
-/** Megabytes that may wait to be sent over one connection: the largest answers of all calls at once, twice. */
-const SESSION_MEMORY_MB = 128;
+/** What one connection may take up. */
+interface Room {
+  readonly concurrentCalls: number;
+  /** Megabytes that may wait to be sent; above it, no new call is taken. */
+  readonly unsentMb: number;
+}
+/** The largest answers of all calls at once, twice. */
+const OF_ONE_MODEL: Room = { concurrentCalls: MAX_CONCURRENT_CALLS, unsentMb: 128 };
 
 /**
  * Serves methods to whoever reaches the address, over Node's own HTTP/2: a fifth of the runner's work for a call are layers of
  * grpc-js that nobody uses here. What it takes and says is the same.
  */
-export function createPlainServer(methods: readonly Method[], limits: MessageLimits): RpcServer {
+export function createPlainServer(methods: readonly Method[], limits: MessageLimits, room = OF_ONE_MODEL): RpcServer {
   const routes = new Map(methods.map((method) => [method.definition.path, method]));
   const servers = new Set<Http2Server>();
   const sessions = new Set<ServerHttp2Session>();
 
   function create(): Http2Server {
     const server = createServer({
-      maxSessionMemory: SESSION_MEMORY_MB,
-      settings: { maxConcurrentStreams: MAX_CONCURRENT_CALLS },
+      maxSessionMemory: room.unsentMb,
+      settings: { maxConcurrentStreams: room.concurrentCalls },
     });
     server.on("session", (session) => {
       sessions.add(session);

@@ -11,7 +11,9 @@ export type Trailer = Readonly<Record<string, string>>;
 export type Reply = ({ readonly response: object } | { readonly error: Refusal }) & { readonly trailer?: Trailer };
 /** Who follows something until either side ends it. */
 export interface Follower {
-  send(message: object): void;
+  /** Gives false when it reads slowly: what else is sent waits in memory until `onDrain`. */
+  send(message: object): boolean;
+  onDrain(listener: () => void): void;
   end(): void;
   onClose(listener: () => void): void;
 }
@@ -21,7 +23,8 @@ export interface Method {
   readonly definition: MethodDefinition<object, object>;
   /** `deadlineAt`: epoch ms; Infinity for callers that give none */
   readonly answer?: (request: object, deadlineAt: number) => Reply | Promise<Reply>;
-  readonly follow?: (request: object, follower: Follower) => void;
+  /** Refuses at once, or not at all. */
+  readonly follow?: (request: object, follower: Follower) => Refusal | undefined;
 }
 /** Serves methods at one address. */
 export interface RpcServer {
@@ -50,5 +53,5 @@ export const unary = <Request extends object>(
 export const followed = <Request extends object>(
   serviceName: string,
   name: string,
-  follow: (request: Request, follower: Follower) => void,
+  follow: (request: Request, follower: Follower) => Refusal | undefined,
 ): Method => ({ definition: definitionOf(serviceName, name), follow: follow as NonNullable<Method["follow"]> });
