@@ -28,18 +28,23 @@ export interface FleetProcess extends AsyncDisposable {
   loopDelay(): Promise<LoopDelay>;
 }
 
-/** Starts a fleet of trivial models, named m0, m1 and so on. They run as soon as clients see them. */
-export async function startFleetProcess(count: number): Promise<FleetProcess> {
+/** A model that nobody trusts: where there is no sandbox it does not run. */
+export interface Stranger {
+  readonly id: string;
+  readonly code: string;
+}
+
+/** Starts a fleet of trivial models, named m0, m1 and so on, and strangers beside them. They run as soon as clients see them. */
+export async function startFleetProcess(count: number, strangers: readonly Stranger[] = []): Promise<FleetProcess> {
   const folder = mkdtempSync(join(tmpdir(), "almanac-fanout-"));
   const modelsFile = join(folder, "models.yaml");
   const stateDir = join(folder, "state");
-  const models = Array.from({ length: count }, (_, i) => ({
-    id: `m${i}`,
-    code: TRIVIAL,
+  const trivial = Array.from({ length: count }, (_, i) => ({ id: `m${i}`, code: TRIVIAL, trusted: true }));
+  const models = [...trivial, ...strangers].map((model, i) => ({
+    ...model,
     desired_state: "RUNNING",
     crunch_id: CRUNCH,
     cruncher_id: `c${i}`,
-    trusted: true,
   }));
   writeFileSync(modelsFile, stringify({ packages: [CHALLENGE], models }));
   const program = join(ROOT, "models/fixtures/run-orchestrator.ts");
