@@ -89,36 +89,41 @@ const rowOf = (name: string, { answers, rounds, failures }: Seen) => ({
   "round p99 ms": Number(quantile(rounds, 0.99).toFixed(2)),
 });
 
-await using fleet = await startFleetProcess(
-  MODELS,
-  sick.map((id) => ({ id, code: fixture(ZOO.has(id) ? "zoo.py" : "probes") })),
-);
-await using client = createFleetClient({
-  host: "127.0.0.1",
-  port: fleet.port,
-  crunchId: CRUNCH,
-  baseClassname: "tracker.TrackerBase",
-  logger: quiet,
-  maxConsecutiveFailures: 0,
-  maxConsecutiveTimeouts: 0,
-});
-await client.init();
-await eventually(
-  () => client.models().filter(({ state }) => state === "CONNECTED").length,
-  (count) => count === MODELS + sick.length,
-  START_MS,
-);
-await watch(client, WARM_MS, nothing());
 const [alone, beside] = [nothing(), nothing()];
 const times = new Map(sick.map((name) => [name, 0]));
-for (let block = 0; block < Number(flags.blocks); block++) {
-  await watch(client, BLOCK_MS, alone);
-  const until = Date.now() + BLOCK_MS;
-  const all = sick.map(async (name) => times.set(name, times.get(name)! + (await harm(client, name, until))));
-  await watch(client, BLOCK_MS, beside);
-  await Promise.all(all);
-  await sleep(RECOVERY_MS);
+
+async function measure(): Promise<void> {
+  await using fleet = await startFleetProcess(
+    MODELS,
+    sick.map((id) => ({ id, code: fixture(ZOO.has(id) ? "zoo.py" : "probes") })),
+  );
+  await using client = createFleetClient({
+    host: "127.0.0.1",
+    port: fleet.port,
+    crunchId: CRUNCH,
+    baseClassname: "tracker.TrackerBase",
+    logger: quiet,
+    maxConsecutiveFailures: 0,
+    maxConsecutiveTimeouts: 0,
+  });
+  await client.init();
+  await eventually(
+    () => client.models().filter(({ state }) => state === "CONNECTED").length,
+    (count) => count === MODELS + sick.length,
+    START_MS,
+  );
+  await watch(client, WARM_MS, nothing());
+  for (let block = 0; block < Number(flags.blocks); block++) {
+    await watch(client, BLOCK_MS, alone);
+    const until = Date.now() + BLOCK_MS;
+    const all = sick.map(async (name) => times.set(name, times.get(name)! + (await harm(client, name, until))));
+    await watch(client, BLOCK_MS, beside);
+    await Promise.all(all);
+    await sleep(RECOVERY_MS);
+  }
 }
+
+await measure();
 const rows = [rowOf("quiet", alone), rowOf("at their worst", beside)];
 console.table(rows);
 const ratio = quantile(beside.answers, 0.99) / quantile(alone.answers, 0.99);
